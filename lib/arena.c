@@ -1,0 +1,145 @@
+#include "arena.h"
+
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "check.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SINGLE_ALLOCATIONS 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SINGLE_ALLOCATIONS 1
+#endif
+#endif
+#ifndef SINGLE_ALLOCATIONS
+#define SINGLE_ALLOCATIONS 0
+#endif
+
+enum { BLOCK_SIZE = 2048, ALIGN = alignof(max_align_t) };
+
+struct arena_block {
+    struct arena_block *older;
+    max_align_t bytes[];
+};
+
+struct arena_duty {
+    struct arena_duty *older;
+    void (*run)(void *what);
+    void *what;
+};
+
+void arena_init(struct arena *arena)
+{
+    *arena = (struct arena){0};
+}
+
+void arena_clear(struct arena *arena)
+{
+    /* a duty stands in the arena itself: run them all before freeing */
+    for (struct arena_duty *d = arena->duties; d != NULL; d = d->older)
+        d->run(d->what);
+    while (arena->blocks != NULL) {
+        struct arena_block *older = arena->blocks->older;
+
+        free(arena->blocks);
+        arena->blocks = older;
+    }
+    *arena = (struct arena){0};
+}
+
+static char *block_add(struct arena *arena, size_t size)
+{
+    struct arena_block *block = must_alloc(sizeof(*block) + size);
+
+    block->older = arena->blocks;
+    arena->blocks = block;
+    return (char *)block->bytes;
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
+    char *piece;
+
+    check(size < SIZE_MAX / 2);
+    arena->used += size;
+    if (SINGLE_ALLOCATIONS)
+        return block_add(arena, size);
+    size = (size + ALIGN - 1) / ALIGN * ALIGN;
+    if (size > BLOCK_SIZE / 4 && size > arena->left)
+        return block_add(arena, size); /* keep the rest of the newest block */
+    if (size > arena->left) {
+        arena->next = block_add(arena, BLOCK_SIZE);
+        arena->left = BLOCK_SIZE;
+    }
+    piece = arena->next;
+    arena->next += size;
+    arena->left -= size;
+    return piece;
+}
+
+void *arena_calloc(struct arena *arena, size_t count, size_t size)
+{
+    void *piece;
+
+    check(size == 0 || count <= SIZE_MAX / 2 / size);
+    piece = arena_alloc(arena, count * size);
+    memset(piece, 0, count * size);
+    return piece;
+}
+
+struct str arena_copy(struct arena *arena, struct str s)
+{
+    char *copy = arena_alloc(arena, s.len + 1);
+
+    if (s.len > 0)
+        memcpy(copy, s.ptr, s.len);
+    copy[s.len] = '\0';
+    return (struct str){copy, s.len};
+}
+
+struct str arena_copy_utf8(struct arena *arena, struct str s)
+{
+    char *copy = arena_alloc(arena, s.len + 1);
+
+    for (size_t i = 0; i < s.len;) {
+        size_t len = str_utf8_length(s, i);
+
+        if (len == 0) {
+            copy[i++] = '?';
+        } else {
+            memcpy(copy + i, s.ptr + i, len);
+            i += len;
+        }
+    }
+    copy[s.len] = '\0';
+    return (struct str){copy, s.len};
+}
+
+struct str arena_printf(struct arena *arena, const char *format, ...)
+{
+    va_list args;
+    va_list again;
+    int len;
+    char *text;
+
+    va_start(args, format);
+    va_copy(again, args);
+    len = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    check(len >= 0);
+    text = arena_alloc(arena, (size_t)len + 1);
+    (void)vsnprintf(text, (size_t)len + 1, format, again);
+    va_end(again);
+    return (struct str){text, (size_t)len};
+}
+
+void arena_defer(struct arena *arena, void (*duty)(void *what), void *what)
+{
+    struct arena_duty *d = ARENA_NEW(arena, struct arena_duty);
+
+    *d = (struct arena_duty){arena->duties, duty, what};
+    arena->duties = d;
+}

@@ -1,0 +1,48 @@
+/* A growing run of bytes that is born with its ceiling.
+ *
+ * Writing past the ceiling (or out of memory) marks the buffer as failed,
+ * drops what did not fit and everything after it; a writer of many pieces
+ * asks once, at the end, with buf_failed(). */
+#ifndef WEIR_BUF_H
+#define WEIR_BUF_H
+
+#include "str.h"
+
+struct buf {
+    char *ptr; /* owned; NULL until the first byte */
+    size_t len;
+    size_t cap;
+    size_t max; /* never more bytes than this */
+    bool failed;
+};
+
+void buf_init(struct buf *buf, size_t max);
+/* Frees the bytes; the buffer may be used again after buf_init(). */
+void buf_fini(struct buf *buf);
+/* Forgets the bytes and the failure, keeps the memory. */
+void buf_clear(struct buf *buf);
+
+/* Room for `more` bytes behind the present ones.  False, and the buffer is
+ * marked as failed, when that is above the ceiling. */
+bool buf_reserve(struct buf *buf, size_t more);
+
+void buf_put(struct buf *buf, struct str bytes);
+void buf_put_char(struct buf *buf, char c);
+void buf_put_u64(struct buf *buf, uint64_t n);
+void buf_put_i64(struct buf *buf, int64_t n);
+void buf_printf(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Removes the first `n` bytes. */
+void buf_consume(struct buf *buf, size_t n);
+
+static inline bool buf_failed(const struct buf *buf)
+{
+    return buf->failed;
+}
+
+static inline struct str buf_str(const struct buf *buf)
+{
+    return (struct str){buf->ptr, buf->len};
+}
+
+#endif

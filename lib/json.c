@@ -1,0 +1,515 @@
+#include "json.h"
+
+#include <stdlib.h>
+
+#include "check.h"
+
+/* Documents up to this size live in the arena; larger ones in malloc, so
+ * that the parser's realloc gives back what it did not need. */
+enum { SMALL = 32 * 1024 };
+
+static const yyjson_read_flag read_flags =
+    YYJSON_READ_INSITU | YYJSON_READ_NUMBER_AS_RAW;
+
+/* --- the scan before the parser ------------------------------------------ */
+
+/* The closing quote of the string that opens at text[at], or text.len. */
+static size_t string_end(struct str text, size_t at)
+{
+    for (at++; at < text.len;) {
+        const char *quote = memchr(text.ptr + at, '"', text.len - at);
+        size_t slashes = 0;
+        size_t found;
+
+        if (quote == NULL)
+            return text.len;
+        found = (size_t)(quote - text.ptr);
+        while (slashes < found - at && text.ptr[found - 1 - slashes] == '\\')
+            slashes++;
+        if (slashes % 2 == 0)
+            return found;
+        at = found + 1;
+    }
+    return text.len;
+}
+
+static bool scan(struct str text, struct json_error *error)
+{
+    size_t depth = 0;
+    size_t values = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        switch (text.ptr[i]) {
+        case '"':
+            i = string_end(text, i);
+            break;
+        case '[':
+        case '{':
+            if (++depth > JSON_MAX_DEPTH) {
+                *error = (struct json_error){
+                    .fault = JSON_TOO_DEEP,
+                    .offset = i,
+                    .says = "nested deeper than 128 levels",
+                };
+                return false;
+            }
+            values++;
+            break;
+        case ']':
+        case '}':
+            if (depth > 0)
+                depth--;
+            break;
+        case ',':
+        case ':':
+            if (++values > JSON_MAX_VALUES) {
+                *error = (struct json_error){
+                    .fault = JSON_TOO_MANY_VALUES,
+                    .offset = i,
+                    .says = "more than 1000000 values",
+                };
+                return false;
+            }
+            break;
+        default:
+            break;
+        }
+    }
+    return true;
+}
+
+/* --- reading -------------------------------------------------------------- */
+
+static void *arena_malloc(void *ctx, size_t size)
+{
+    return arena_alloc(ctx, size);
+}
+
+static void *arena_realloc(void *ctx, void *old, size_t old_size, size_t size)
+{
+    void *grown;
+
+    if (size <= old_size)
+        return old;
+    grown = arena_alloc(ctx, size);
+    if (old_size > 0)
+        memcpy(grown, old, old_size);
+    return grown;
+}
+
+static void arena_no_free(void *ctx, void *memory)
+{
+    (void)ctx;
+    (void)memory;
+}
+
+static void free_doc(void *doc)
+{
+    yyjson_doc_free(doc);
+}
+
+/* Lone halves of surrogate pairs become � in place: both spellings take
+ * six bytes, so every offset stays what it was. */
+static void mend_surrogates(char *text, size_t len)
+{
+    size_t i = 0;
+
+    while (i + 6 <= len) {
+        char *escape = memchr(text + i, '\\', len - i);
+        bool high;
+        bool low;
+
+        if (escape == NULL)
+            return;
+        i = (size_t)(escape - text);
+        if (i + 6 > len)
+            return;
+        if (escape[1] != 'u' || (escape[2] != 'd' && escape[2] != 'D')) {
+            i += 2;
+            continue;
+        }
+        high = strchr("89abAB", escape[3]) != NULL && escape[3] != '\0';
+        low = strchr("cdefCDEF", escape[3]) != NULL && escape[3] != '\0';
+        if (high && i + 12 <= len && escape[6] == '\\' && escape[7] == 'u' &&
+            (escape[8] == 'd' || escape[8] == 'D') && escape[9] != '\0' &&
+            strchr("cdefCDEF", escape[9]) != NULL) {
+            i += 12;
+            continue;
+        }
+        if (high || low)
+            memcpy(escape + 2, "fffd", 4);
+        i += 6;
+    }
+}
+
+static void error_locate(struct str text, struct json_error *error)
+{
+    size_t line = 1;
+    size_t start = 0;
+
+    if (error->offset > text.len)
+        error->offset = text.len;
+    for (size_t i = 0; i < error->offset; i++) {
+        if (text.ptr[i] == '\n') {
+            line++;
+            start = i + 1;
+        }
+    }
+    error->line = line;
+    error->column = error->offset - start + 1;
+}
+
+static yyjson_doc *parse(struct arena *arena, char *copy, size_t len,
+                         yyjson_read_err *error)
+{
+    yyjson_alc from_arena = {arena_malloc, arena_realloc, arena_no_free, arena};
+
+    return yyjson_read_opts(copy, len, read_flags,
+                            len <= SMALL ? &from_arena : NULL, error);
+}
+
+bool json_read(struct arena *arena, struct str text, struct json_doc *doc,
+               struct json_error *error)
+{
+    yyjson_doc *parsed;
+    yyjson_read_err trouble = {0};
+    size_t padded = text.len + YYJSON_PADDING_SIZE;
+    char *copy;
+
+    if (!scan(text, error)) {
+        error_locate(text, error);
+        return false;
+    }
+    if (text.len <= SMALL) {
+        copy = arena_alloc(arena, padded);
+    } else {
+        copy = must_alloc(padded);
+        arena_defer(arena, free, copy);
+    }
+    if (text.len > 0)
+        memcpy(copy, text.ptr, text.len);
+    memset(copy + text.len, 0, YYJSON_PADDING_SIZE);
+    parsed = parse(arena, copy, text.len, &trouble);
+    if (parsed == NULL && trouble.code == YYJSON_READ_ERROR_INVALID_STRING) {
+        /* parsing in situ has changed the copy: begin again */
+        memcpy(copy, text.ptr, text.len);
+        mend_surrogates(copy, text.len);
+        parsed = parse(arena, copy, text.len, &trouble);
+    }
+    if (parsed == NULL) {
+        *error = (struct json_error){
+            .fault = JSON_SYNTAX,
+            .offset = trouble.pos,
+            .says = trouble.msg == NULL ? "not JSON" : trouble.msg,
+        };
+        error_locate(text, error);
+        return false;
+    }
+    if (text.len > SMALL)
+        arena_defer(arena, free_doc, parsed);
+    *doc = (struct json_doc){yyjson_doc_get_root(parsed), copy, text.len};
+    return true;
+}
+
+size_t json_offset(const struct json_doc *doc, yyjson_val *string)
+{
+    const char *at = yyjson_get_str(string);
+
+    check(at >= doc->copy && at <= doc->copy + doc->len);
+    return (size_t)(at - doc->copy);
+}
+
+static size_t skip_space(struct str text, size_t at)
+{
+    while (at < text.len && (text.ptr[at] == ' ' || text.ptr[at] == '\t' ||
+                             text.ptr[at] == '\n' || text.ptr[at] == '\r'))
+        at++;
+    return at;
+}
+
+void json_member_place(const struct json_doc *doc, struct str text,
+                       yyjson_val *key, size_t *at, size_t *len)
+{
+    size_t i = string_end(text, json_offset(doc, key) - 1) + 1;
+
+    /* the document was parsed: a colon and a value follow */
+    i = skip_space(text, i);
+    i = skip_space(text, i + 1);
+    *at = i;
+    if (i < text.len && text.ptr[i] == '"') {
+        *len = string_end(text, i) + 1 - i;
+        return;
+    }
+    while (i < text.len && strchr(" \t\r\n,}]{[", text.ptr[i]) == NULL)
+        i++;
+    *len = i - *at;
+}
+
+size_t json_characters(yyjson_val *value)
+{
+    size_t n = 0;
+
+    if (value == NULL)
+        return 0;
+    switch (yyjson_get_type(value)) {
+    case YYJSON_TYPE_OBJ:
+        json_each_member (key, member, value) {
+            n += json_characters(key) + json_characters(member) + 2;
+        }
+        return n + 2;
+    case YYJSON_TYPE_ARR:
+        json_each_item (item, value) {
+            n += json_characters(item) + 1;
+        }
+        return n + 2;
+    case YYJSON_TYPE_STR:
+        return str_code_points(json_text(value)) + 2;
+    case YYJSON_TYPE_RAW:
+        return yyjson_get_len(value);
+    default:
+        return 4;
+    }
+}
+
+struct str json_text(yyjson_val *value)
+{
+    if (!yyjson_is_str(value))
+        return (struct str){NULL, 0};
+    return (struct str){yyjson_get_str(value), yyjson_get_len(value)};
+}
+
+yyjson_val *json_get(yyjson_val *object, struct str key)
+{
+    yyjson_val *value = yyjson_obj_getn(object, key.ptr, key.len);
+
+    return yyjson_is_null(value) ? NULL : value;
+}
+
+struct str json_get_text(yyjson_val *object, struct str key)
+{
+    return json_text(json_get(object, key));
+}
+
+bool json_is_number(yyjson_val *value)
+{
+    return yyjson_is_raw(value);
+}
+
+struct str json_number_text(yyjson_val *value)
+{
+    if (!yyjson_is_raw(value))
+        return (struct str){NULL, 0};
+    return (struct str){yyjson_get_raw(value), yyjson_get_len(value)};
+}
+
+bool json_to_i64(yyjson_val *value, int64_t *out)
+{
+    struct str digits = json_number_text(value);
+    bool negative = digits.len > 0 && digits.ptr[0] == '-';
+    uint64_t n;
+
+    if (negative)
+        digits = str_slice(digits, 1, digits.len);
+    if (!str_to_u64(digits, &n) || n > (uint64_t)INT64_MAX)
+        return false;
+    *out = negative ? -(int64_t)n : (int64_t)n;
+    return true;
+}
+
+int64_t json_get_i64(yyjson_val *object, struct str key)
+{
+    int64_t n;
+
+    return json_to_i64(json_get(object, key), &n) ? n : 0;
+}
+
+bool json_is_true(yyjson_val *value)
+{
+    return yyjson_is_true(value);
+}
+
+const char *json_type_name(yyjson_val *value)
+{
+    if (value == NULL)
+        return "nothing";
+    switch (yyjson_get_type(value)) {
+    case YYJSON_TYPE_NULL:
+        return "null";
+    case YYJSON_TYPE_BOOL:
+        return yyjson_is_true(value) ? "true" : "false";
+    case YYJSON_TYPE_RAW:
+    case YYJSON_TYPE_NUM:
+        return "a number";
+    case YYJSON_TYPE_STR:
+        return "a string";
+    case YYJSON_TYPE_ARR:
+        return "an array";
+    case YYJSON_TYPE_OBJ:
+        return "an object";
+    default:
+        return "nothing";
+    }
+}
+
+/* --- writing -------------------------------------------------------------- */
+
+static void comma(struct json_out *out)
+{
+    if (out->comma)
+        buf_put_char(out->buf, ',');
+    out->comma = true;
+}
+
+void json_open(struct json_out *out, char bracket)
+{
+    comma(out);
+    buf_put_char(out->buf, bracket);
+    out->comma = false;
+}
+
+void json_close(struct json_out *out, char bracket)
+{
+    buf_put_char(out->buf, bracket);
+    out->comma = true;
+}
+
+void json_key(struct json_out *out, struct str key)
+{
+    comma(out);
+    buf_put_char(out->buf, '"');
+    buf_put(out->buf, key);
+    buf_put(out->buf, STR("\":"));
+    out->comma = false;
+}
+
+void json_escape(struct buf *buf, struct str s)
+{
+    static const char hex[] = "0123456789abcdef";
+    size_t done = 0;
+
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+        size_t len = 2;
+
+        if (c >= 0x20 && c != '"' && c != '\\')
+            continue;
+        switch (c) {
+        case '"':
+        case '\\':
+            escape[1] = (char)c;
+            break;
+        case '\b':
+            escape[1] = 'b';
+            break;
+        case '\f':
+            escape[1] = 'f';
+            break;
+        case '\n':
+            escape[1] = 'n';
+            break;
+        case '\r':
+            escape[1] = 'r';
+            break;
+        case '\t':
+            escape[1] = 't';
+            break;
+        default:
+            len = 6;
+            break;
+        }
+        buf_put(buf, str_slice(s, done, i));
+        buf_put(buf, (struct str){escape, len});
+        done = i + 1;
+    }
+    buf_put(buf, str_slice(s, done, s.len));
+}
+
+void json_put_str(struct json_out *out, struct str s)
+{
+    comma(out);
+    buf_put_char(out->buf, '"');
+    json_escape(out->buf, s);
+    buf_put_char(out->buf, '"');
+}
+
+void json_key_any(struct json_out *out, struct str key)
+{
+    json_put_str(out, key);
+    buf_put_char(out->buf, ':');
+    out->comma = false;
+}
+
+void json_put_i64(struct json_out *out, int64_t n)
+{
+    comma(out);
+    buf_put_i64(out->buf, n);
+}
+
+void json_put_u64(struct json_out *out, uint64_t n)
+{
+    comma(out);
+    buf_put_u64(out->buf, n);
+}
+
+void json_put_bool(struct json_out *out, bool b)
+{
+    json_put_raw(out, b ? STR("true") : STR("false"));
+}
+
+void json_put_null(struct json_out *out)
+{
+    json_put_raw(out, STR("null"));
+}
+
+void json_put_raw(struct json_out *out, struct str text)
+{
+    comma(out);
+    buf_put(out->buf, text);
+}
+
+/* Recursion is bounded: no document is deeper than JSON_MAX_DEPTH. */
+void json_put_val(struct json_out *out, yyjson_val *value)
+{
+    switch (yyjson_get_type(value)) {
+    case YYJSON_TYPE_OBJ:
+        json_open(out, '{');
+        json_each_member (key, member, value) {
+            json_key_any(out, json_text(key));
+            json_put_val(out, member);
+        }
+        json_close(out, '}');
+        break;
+    case YYJSON_TYPE_ARR:
+        json_open(out, '[');
+        json_each_item (item, value) {
+            json_put_val(out, item);
+        }
+        json_close(out, ']');
+        break;
+    case YYJSON_TYPE_STR:
+        json_put_str(out, json_text(value));
+        break;
+    case YYJSON_TYPE_RAW:
+        json_put_raw(out, json_number_text(value));
+        break;
+    case YYJSON_TYPE_BOOL:
+        json_put_bool(out, yyjson_is_true(value));
+        break;
+    default:
+        json_put_null(out);
+        break;
+    }
+}
+
+void json_member_str(struct json_out *out, struct str key, struct str s)
+{
+    json_key(out, key);
+    json_put_str(out, s);
+}
+
+void json_member_i64(struct json_out *out, struct str key, int64_t n)
+{
+    json_key(out, key);
+    json_put_i64(out, n);
+}

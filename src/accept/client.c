@@ -1,0 +1,670 @@
+#include "client.h"
+
+#include <llhttp.h>
+#include <stdlib.h>
+
+#include "check.h"
+#include "clock.h"
+
+enum {
+    BUDGET_FACTOR = 4, /* see budget_take() */
+    PENDING_MAX = 64 * 1024,
+    LINGER_MS = 1000,
+    LINGER_MAX_BYTES = 4 * 1024 * 1024,
+    FIRST_BODY = 4096,
+};
+
+enum client_state {
+    CLIENT_IDLE,      /* between two requests */
+    CLIENT_HEAD,      /* the head is coming */
+    CLIENT_BODY,      /* the body is coming */
+    CLIENT_ANSWERING, /* the handler has the request */
+    CLIENT_LINGERING, /* all is said; what still comes is thrown away */
+};
+
+struct client {
+    struct wire wire;
+    struct list link; /* in door->clients */
+    struct door *door;
+    struct deadline deadline;
+    enum client_state state;
+    llhttp_t parser;
+    struct request *request; /* the present or, idle, the next one */
+    struct buf pending;      /* bytes behind the present request */
+    enum error trouble;      /* found in a callback of the parser */
+    bool closes;             /* no further request on this connection */
+    bool is_feeding;         /* inside feed(): do not enter it again */
+    size_t lingered;
+};
+
+static void feed(struct client *client, struct str bytes);
+
+/* --- requests
+ * ----------------------------------------------------------------- */
+
+static const struct sink_ops sink_ops;
+
+static struct request *request_new(struct client *client)
+{
+    struct request *request = must_calloc(1, sizeof(*request));
+
+    request->sink.ops = &sink_ops;
+    request->client = client;
+    arena_init(&request->arena);
+    head_init(&request->head);
+    return request;
+}
+
+static void request_reset(struct request *request)
+{
+    struct client *client = request->client;
+    struct head head = request->head;
+
+    request_drop_body(request);
+    arena_clear(&request->arena);
+    head_clear(&head);
+    *request =
+        (struct request){.sink.ops = &sink_ops, .client = client, .head = head};
+    arena_init(&request->arena);
+}
+
+static void request_free(struct request *request)
+{
+    request_drop_body(request);
+    arena_clear(&request->arena);
+    head_fini(&request->head);
+    free(request);
+}
+
+struct str request_body(const struct request *request)
+{
+    return (struct str){request->body, request->body_len};
+}
+
+/* The budget counts what a body really holds, and what it will cost to read:
+ * the copy that the parser works on and the tree. */
+static bool budget_take(struct client *client, size_t bytes)
+{
+    const struct accept_limits *limits = &client->door->limits;
+    size_t cost = bytes * BUDGET_FACTOR;
+
+    if (limits->memory_used == NULL)
+        return true;
+    if (atomic_fetch_add(limits->memory_used, cost) + cost >
+        limits->memory_budget) {
+        atomic_fetch_sub(limits->memory_used, cost);
+        return false;
+    }
+    return true;
+}
+
+void request_drop_body(struct request *request)
+{
+    if (request->memory_used != NULL)
+        atomic_fetch_sub(request->memory_used,
+                         request->body_len * BUDGET_FACTOR);
+    request->memory_used = NULL;
+    free(request->body);
+    request->body = NULL;
+    request->body_len = request->body_cap = 0;
+}
+
+struct str request_peer(struct request *request)
+{
+    struct sockaddr_storage address;
+    int len = sizeof(address);
+
+    if (request->peer[0] == '\0' &&
+        (request->client == NULL ||
+         uv_tcp_getpeername(&request->client->wire.uv.tcp,
+                            (struct sockaddr *)&address, &len) != 0 ||
+         uv_ip_name((const struct sockaddr *)&address, request->peer,
+                    sizeof(request->peer)) != 0)) {
+        request->peer[0] = '-';
+        request->peer[1] = '\0';
+    }
+    return str_of(request->peer);
+}
+
+/* --- closing
+ * --------------------------------------------------------------------- */
+
+static void on_wire_closed(struct wire *wire)
+{
+    struct client *client = wire->owner;
+
+    if (client->request != NULL)
+        request_free(client->request);
+    buf_fini(&client->pending);
+    free(client);
+}
+
+static void detach(struct client *client)
+{
+    deadline_clear(&client->deadline);
+    list_remove(&client->link);
+    atomic_fetch_sub(&client->door->client_count, 1);
+}
+
+static void drop(struct client *client)
+{
+    if (client->wire.is_closing)
+        return;
+    detach(client);
+    wire_close(&client->wire);
+}
+
+/* The caller is gone: the handler keeps the request until it lets go of it. */
+static void leave(struct client *client)
+{
+    struct request *request = client->request;
+
+    if (client->wire.is_closing)
+        return;
+    if (client->state == CLIENT_ANSWERING) {
+        client->request = NULL;
+        (void)request_peer(request);
+        request->client = NULL;
+        drop(client);
+        client->door->handler->on_gone(client->door->handler->ctx, request);
+        return;
+    }
+    drop(client);
+}
+
+/* An answer that ends the connection must not be lost to a reset because the
+ * caller is still sending: say that we are done, and read on for a while. */
+static void linger(struct client *client)
+{
+    client->state = CLIENT_LINGERING;
+    buf_fini(&client->pending);
+    if (wire_queued(&client->wire) == 0)
+        wire_shutdown(&client->wire);
+    wire_resume(&client->wire);
+    deadline_set(client->door->deadlines, &client->deadline, LINGER_MS);
+}
+
+/* --- the parser's callbacks
+ * ------------------------------------------------------- */
+
+static int stop_for(struct client *client, enum error error)
+{
+    client->trouble = error;
+    return HPE_USER;
+}
+
+static int on_url(llhttp_t *parser, const char *at, size_t len)
+{
+    struct client *client = parser->data;
+
+    head_add_target(&client->request->head, (struct str){at, len});
+    return client->request->head.is_too_large
+               ? stop_for(client, ERR_HEAD_TOO_LARGE)
+               : 0;
+}
+
+static int on_field(llhttp_t *parser, const char *at, size_t len)
+{
+    struct client *client = parser->data;
+
+    head_add_name(&client->request->head, (struct str){at, len});
+    return client->request->head.is_too_large
+               ? stop_for(client, ERR_HEAD_TOO_LARGE)
+               : 0;
+}
+
+static int on_field_complete(llhttp_t *parser)
+{
+    struct client *client = parser->data;
+
+    head_end_name(&client->request->head);
+    return 0;
+}
+
+static int on_value(llhttp_t *parser, const char *at, size_t len)
+{
+    struct client *client = parser->data;
+
+    head_add_value(&client->request->head, (struct str){at, len});
+    return client->request->head.is_too_large
+               ? stop_for(client, ERR_HEAD_TOO_LARGE)
+               : 0;
+}
+
+/* The path and the query of an origin-form or absolute-form target. */
+static void split_target(struct request *request)
+{
+    struct str target = request->head.target;
+    size_t at;
+
+    if (!str_starts(target, STR("/")) && str_find(target, STR("://"), &at)) {
+        target = str_slice(target, at + 3, target.len);
+        target = str_find(target, STR("/"), &at)
+                     ? str_slice(target, at, target.len)
+                     : STR("/");
+    }
+    if (str_find(target, STR("?"), &at)) {
+        request->query = str_slice(target, at + 1, target.len);
+        target = str_slice(target, 0, at);
+    }
+    request->path = target;
+}
+
+static enum error check_framing(struct client *client, uint64_t length)
+{
+    const struct head *head = &client->request->head;
+    struct str coding = head_find(head, STR("content-encoding"));
+
+    if (client->parser.method == HTTP_CONNECT)
+        return ERR_METHOD;
+    if (length > client->door->limits.max_body_bytes)
+        return ERR_BODY_TOO_LARGE;
+    if (coding.len > 0 && !str_eq_nocase(coding, STR("identity")))
+        return ERR_CONTENT_ENCODING;
+    return OK;
+}
+
+static int on_headers_complete(llhttp_t *parser)
+{
+    struct client *client = parser->data;
+    struct request *request = client->request;
+    const struct accept_handler *handler = client->door->handler;
+    bool has_length = (parser->flags & F_CONTENT_LENGTH) != 0;
+    bool is_chunked = (parser->flags & F_CHUNKED) != 0;
+    uint64_t length = has_length ? parser->content_length : 0;
+    struct str expect;
+    enum error err;
+
+    head_complete(&request->head);
+    /* "Upgrade: h2c" and the like are offers: we do not take them */
+    parser->upgrade = 0;
+    request->method =
+        str_of(llhttp_method_name((llhttp_method_t)parser->method));
+    request->is_http_1_0 = parser->http_major == 1 && parser->http_minor == 0;
+    split_target(request);
+    client->state = CLIENT_BODY;
+    deadline_set(client->door->deadlines, &client->deadline,
+                 client->door->limits.body_ms);
+    err = check_framing(client, length);
+    if (err == OK)
+        err = handler->on_head(handler->ctx, request);
+    expect = head_find(&request->head, STR("expect"));
+    if (err == OK && expect.len > 0 &&
+        !str_eq_nocase(expect, STR("100-continue")))
+        err = ERR_EXPECTATION;
+    if (err != OK)
+        return stop_for(client, err);
+    if (length > 0) {
+        request->body = malloc((size_t)length);
+        if (request->body == NULL)
+            return stop_for(client, ERR_MEMORY_BUDGET);
+        request->body_cap = (size_t)length;
+    }
+    if (expect.len > 0 && !request->is_http_1_0 && (length > 0 || is_chunked)) {
+        struct str go_on = STR("HTTP/1.1 100 Continue\r\n\r\n");
+
+        wire_write(&client->wire, &go_on, 1);
+    }
+    return 0;
+}
+
+/* A chunked body does not tell its length.  From 128 KB on realloc moves
+ * pages and not bytes. */
+static bool body_grow(struct client *client, size_t need)
+{
+    struct request *request = client->request;
+    size_t cap =
+        request->body_cap < FIRST_BODY ? FIRST_BODY : request->body_cap;
+    char *grown;
+
+    while (cap < need)
+        cap *= 2;
+    if (cap > client->door->limits.max_body_bytes)
+        cap = client->door->limits.max_body_bytes;
+    grown = realloc(request->body, cap);
+    if (grown == NULL)
+        return false;
+    request->body = grown;
+    request->body_cap = cap;
+    return true;
+}
+
+static int on_body(llhttp_t *parser, const char *at, size_t len)
+{
+    struct client *client = parser->data;
+    struct request *request = client->request;
+    size_t need = request->body_len + len;
+
+    if (len > client->door->limits.max_body_bytes - request->body_len)
+        return stop_for(client, ERR_BODY_TOO_LARGE);
+    if (!budget_take(client, len))
+        return stop_for(client, ERR_MEMORY_BUDGET);
+    request->memory_used = client->door->limits.memory_used;
+    if (need > request->body_cap && !body_grow(client, need)) {
+        request->body_len = need; /* the budget has them */
+        return stop_for(client, ERR_MEMORY_BUDGET);
+    }
+    memcpy(request->body + request->body_len, at, len);
+    request->body_len = need;
+    deadline_set(client->door->deadlines, &client->deadline,
+                 client->door->limits.body_ms);
+    return 0;
+}
+
+static int on_message_complete(llhttp_t *parser)
+{
+    struct client *client = parser->data;
+
+    client->request->keeps_alive = llhttp_should_keep_alive(parser) != 0;
+    client->request->is_complete = true;
+    return HPE_PAUSED;
+}
+
+static const llhttp_settings_t *settings(void)
+{
+    static const llhttp_settings_t made = {
+        .on_url = on_url,
+        .on_header_field = on_field,
+        .on_header_field_complete = on_field_complete,
+        .on_header_value = on_value,
+        .on_headers_complete = on_headers_complete,
+        .on_body = on_body,
+        .on_message_complete = on_message_complete,
+    };
+
+    return &made;
+}
+
+/* --- from bytes to requests
+ * --------------------------------------------------------- */
+
+static void begin_parsing(struct client *client)
+{
+    llhttp_init(&client->parser, HTTP_REQUEST, settings());
+    client->parser.data = client;
+}
+
+static void hand_over(struct client *client)
+{
+    const struct accept_handler *handler = client->door->handler;
+
+    client->state = CLIENT_ANSWERING;
+    deadline_clear(&client->deadline);
+    handler->on_request(handler->ctx, client->request);
+}
+
+static void refuse(struct client *client, enum error error, const char *detail)
+{
+    const struct accept_handler *handler = client->door->handler;
+    struct request *request = client->request;
+
+    client->closes = true;
+    client->state = CLIENT_ANSWERING;
+    deadline_clear(&client->deadline);
+    if (request->method.ptr == NULL) /* the head has not been completed */
+        head_complete(&request->head);
+    request->keeps_alive = false;
+    handler->on_refused(handler->ctx, request, error, detail);
+}
+
+/* Parses one step.  Returns how many of the bytes were eaten. */
+static size_t parse(struct client *client, struct str bytes)
+{
+    llhttp_errno_t status;
+
+    client->trouble = OK;
+    status = llhttp_execute(&client->parser, bytes.ptr, bytes.len);
+    if (client->wire.is_closing)
+        return bytes.len;
+    if (status == HPE_OK)
+        return bytes.len;
+    if (status == HPE_PAUSED) {
+        size_t eaten =
+            (size_t)(llhttp_get_error_pos(&client->parser) - bytes.ptr);
+
+        hand_over(client);
+        return eaten;
+    }
+    if (client->trouble != OK)
+        refuse(client, client->trouble, NULL);
+    else
+        refuse(client, ERR_BAD_HTTP, llhttp_get_error_reason(&client->parser));
+    return bytes.len;
+}
+
+static void keep_pending(struct client *client, struct str bytes)
+{
+    if (client->closes)
+        return;
+    buf_put(&client->pending, bytes);
+    if (client->pending.len >= PENDING_MAX)
+        wire_pause(&client->wire);
+}
+
+static void feed(struct client *client, struct str bytes)
+{
+    client->is_feeding = true;
+    while (bytes.len > 0 && !client->wire.is_closing) {
+        size_t eaten;
+
+        if (client->state == CLIENT_ANSWERING) {
+            keep_pending(client, bytes);
+            break;
+        }
+        if (client->state == CLIENT_LINGERING) {
+            client->lingered += bytes.len;
+            if (client->lingered > LINGER_MAX_BYTES)
+                drop(client);
+            break;
+        }
+        if (client->state == CLIENT_IDLE) {
+            /* line ends between requests are allowed (RFC 9112, 2.2) */
+            if (bytes.ptr[0] == '\r' || bytes.ptr[0] == '\n') {
+                bytes = str_slice(bytes, 1, bytes.len);
+                continue;
+            }
+            if (client->request == NULL)
+                client->request = request_new(client);
+            client->request->began_us = clock_us();
+            client->state = CLIENT_HEAD;
+            begin_parsing(client);
+            deadline_set(client->door->deadlines, &client->deadline,
+                         client->door->limits.head_ms);
+        }
+        eaten = parse(client, bytes);
+        bytes = str_slice(bytes, eaten, bytes.len);
+    }
+    client->is_feeding = false;
+}
+
+/* --- the wire's events
+ * ---------------------------------------------------------------- */
+
+static void on_wire_bytes(struct wire *wire, struct str bytes)
+{
+    feed(wire->owner, bytes);
+}
+
+static void on_wire_drain(struct wire *wire)
+{
+    struct client *client = wire->owner;
+    const struct accept_handler *handler = client->door->handler;
+
+    if (client->state == CLIENT_ANSWERING && client->request != NULL)
+        handler->on_drain(handler->ctx, client->request);
+    else if (client->state == CLIENT_LINGERING)
+        wire_shutdown(&client->wire);
+}
+
+static void on_wire_end(struct wire *wire, int why)
+{
+    struct client *client = wire->owner;
+
+    if (why == 0 && client->state == CLIENT_BODY)
+        refuse(client, ERR_BODY_TRUNCATED, NULL);
+    else
+        leave(client);
+}
+
+static const struct wire_events wire_events = {
+    .on_bytes = on_wire_bytes,
+    .on_drain = on_wire_drain,
+    .on_end = on_wire_end,
+    .on_closed = on_wire_closed,
+};
+
+static void on_due(struct deadline *deadline)
+{
+    struct client *client = list_entry(deadline, struct client, deadline);
+
+    switch (client->state) {
+    case CLIENT_HEAD:
+    case CLIENT_BODY:
+        refuse(client, ERR_REQUEST_TIMEOUT, NULL);
+        break;
+    case CLIENT_IDLE:
+    case CLIENT_LINGERING:
+        drop(client);
+        break;
+    case CLIENT_ANSWERING:
+        break;
+    }
+}
+
+/* --- the way back
+ * ----------------------------------------------------------------------- */
+
+static struct request *request_of(const struct sink *sink)
+{
+    /* the sink is the request's first member */
+    return (struct request *)(uintptr_t)sink;
+}
+
+static void sink_write(struct sink *sink, const struct str pieces[],
+                       size_t count)
+{
+    struct request *request = request_of(sink);
+
+    if (request->client != NULL)
+        wire_write(&request->client->wire, pieces, count);
+}
+
+static size_t sink_queued(const struct sink *sink)
+{
+    struct request *request = request_of(sink);
+
+    return request->client == NULL ? 0 : wire_queued(&request->client->wire);
+}
+
+/* The next request may wait in `pending` already. */
+static void next_request(struct client *client)
+{
+    struct buf pending = client->pending;
+
+    request_reset(client->request);
+    client->state = CLIENT_IDLE;
+    deadline_set(client->door->deadlines, &client->deadline,
+                 client->door->limits.idle_ms);
+    wire_resume(&client->wire);
+    if (pending.len == 0 || client->is_feeding)
+        return;
+    /* what it does not eat comes back into a buffer of its own */
+    buf_init(&client->pending, pending.max);
+    feed(client, buf_str(&pending));
+    buf_fini(&pending);
+}
+
+static void sink_finish(struct sink *sink, bool keep)
+{
+    struct request *request = request_of(sink);
+    struct client *client = request->client;
+
+    if (client == NULL) {
+        request_free(request);
+        return;
+    }
+    if (client->wire.has_ended) {
+        drop(client);
+        return;
+    }
+    if (!keep || !request->keeps_alive || client->closes ||
+        client->door->is_closing)
+        linger(client);
+    else
+        next_request(client);
+}
+
+static void sink_abort(struct sink *sink)
+{
+    struct request *request = request_of(sink);
+    struct client *client = request->client;
+
+    if (client == NULL) {
+        request_free(request);
+        return;
+    }
+    if (client->wire.is_closing)
+        return;
+    detach(client);
+    wire_reset(&client->wire);
+}
+
+static const struct sink_ops sink_ops = {
+    .write = sink_write,
+    .queued = sink_queued,
+    .finish = sink_finish,
+    .abort = sink_abort,
+};
+
+/* --- the door
+ * -----------------------------------------------------------------------------
+ */
+
+void door_init(struct door *door, uv_loop_t *loop, struct deadlines *deadlines,
+               const struct accept_handler *handler,
+               const struct accept_limits *limits)
+{
+    *door = (struct door){
+        .loop = loop,
+        .deadlines = deadlines,
+        .handler = handler,
+        .limits = *limits,
+    };
+    list_init(&door->clients);
+}
+
+void door_admit(struct door *door, uv_os_sock_t fd)
+{
+    struct client *client = must_calloc(1, sizeof(*client));
+
+    client->door = door;
+    list_init(&client->link);
+    deadline_init(&client->deadline, on_due);
+    buf_init(&client->pending, PENDING_MAX + WIRE_READ_SIZE);
+    atomic_fetch_add(&door->client_count, 1);
+    list_push_back(&door->clients, &client->link);
+    if (wire_adopt(&client->wire, door->loop, fd, &wire_events, client) != 0) {
+        detach(client);
+        return;
+    }
+    deadline_set(door->deadlines, &client->deadline, door->limits.head_ms);
+}
+
+void door_close_idle(struct door *door)
+{
+    door->is_closing = true;
+    list_each_safe (link, &door->clients) {
+        struct client *client = list_entry(link, struct client, link);
+
+        if (client->state == CLIENT_IDLE)
+            drop(client);
+    }
+}
+
+void door_cut(struct door *door)
+{
+    door->is_closing = true;
+    list_each_safe (link, &door->clients) {
+        leave(list_entry(link, struct client, link));
+    }
+}

@@ -1,0 +1,142 @@
+/* What the router knows while it serves: backends, models, rules, keys and
+ * settings.  Read-only once made, and counted: an exchange keeps the catalog
+ * that it began with.  Only the replicas' health and load change, by
+ * atomics. */
+#ifndef WEIR_CATALOG_H
+#define WEIR_CATALOG_H
+
+#include <stdatomic.h>
+
+#include "arena.h"
+#include "config.h"
+#include "dialect/claude.h"
+#include "endpoint.h"
+#include "regex.h"
+#include "secret.h"
+#include "tls.h"
+
+/* Bits, so that a policy is a set of tiers. */
+enum tier {
+    TIER_NONE = 0,
+    TIER_LOCAL = 1,
+    TIER_CLOUD = 2,
+    TIER_ANY = TIER_LOCAL | TIER_CLOUD,
+};
+
+enum dialect { DIALECT_OPENAI, DIALECT_ANTHROPIC };
+
+/* How a replica is doing; the moves between them are in choose/health.c. */
+enum health_state {
+    HEALTH_UNKNOWN, /* nobody has asked yet: it is tried like a ready one */
+    HEALTH_COLD,    /* it did not answer: a probe must say that it is back */
+    HEALTH_WARM,
+    HEALTH_RESTING, /* it failed and has no probe: it comes last for a while */
+    HEALTH_STATES,
+};
+
+struct backend;
+
+/* One server of a backend. */
+struct replica {
+    const struct backend *backend;
+    struct endpoint endpoint;
+    unsigned index; /* counts all replicas of the catalog */
+
+    _Atomic int state; /* enum health_state */
+    _Atomic uint64_t rests_until_ms;
+    _Atomic unsigned in_flight; /* tries under way, by all workers */
+};
+
+struct backend {
+    struct str name;
+    enum tier tier;
+    enum dialect dialect;
+    struct secret key;
+    struct str health_path;  /* empty: it is not probed */
+    struct tls_context *tls; /* NULL when no replica needs it */
+    struct replica *replicas;
+    unsigned replica_count;
+    const struct model *default_model;
+};
+
+struct model {
+    struct str name;     /* what callers say */
+    struct str upstream; /* what the backend says */
+    const struct backend *backend;
+    int64_t context_window; /* tokens; 0 = unknown */
+    bool takes_images;
+    bool takes_tools;
+};
+
+struct rule {
+    struct str name;
+    bool has_min_tokens, has_max_tokens, has_min_answer, has_max_answer;
+    int64_t min_tokens, max_tokens; /* of the prompt, estimated */
+    int64_t min_answer, max_answer; /* max_tokens */
+    int tools, images;              /* -1: either way, else 0 or 1 */
+    struct str header_name, header_value;
+    struct str key;
+    struct regex *text;         /* NULL: any */
+    int from_minute, to_minute; /* of the day; equal: any time */
+    enum tier use_tier;         /* TIER_NONE: use_model */
+    const struct model *use_model;
+    enum tier policy; /* TIER_NONE: no pin */
+};
+
+struct api_key {
+    struct str name;
+    unsigned char digest[32]; /* SHA-256 of the secret */
+    enum tier policy;         /* TIER_NONE: no pin */
+};
+
+struct settings {
+    struct str host;
+    unsigned port;
+    unsigned workers; /* at least 1 */
+    int64_t assumed_max_tokens;
+    int cloud_fallback; /* enum config_fallback */
+    int64_t default_max_tokens;
+    bool shows_reasoning;
+    bool shows_thinking;
+    bool caches_prompt;
+    struct str anthropic_version;
+    bool is_anthropic_2026_10_21;
+    uint64_t connect_ms, first_byte_ms, first_token_ms, idle_ms, total_ms;
+    uint64_t hold_ms, retry_after_ms, head_ms, body_ms, keep_alive_ms;
+    uint64_t pool_idle_ms, drain_ms, comment_ms;
+    uint64_t probe_interval_ms, probe_cold_ms, probe_timeout_ms, rest_ms;
+    size_t body_bytes, answer_bytes, memory_bytes;
+    unsigned pool_size;
+};
+
+struct catalog {
+    _Atomic unsigned references;
+    struct arena arena;
+    struct settings settings;
+    struct backend *backends;
+    unsigned backend_count;
+    unsigned replica_count;
+    struct model *models;
+    unsigned model_count;
+    struct rule *rules; /* those of the file, then the thresholds */
+    unsigned rule_count;
+    struct api_key *keys;
+    unsigned key_count;
+    struct claude_models claude;
+    const struct backend *local; /* the first of each tier, or NULL */
+    const struct backend *cloud;
+};
+
+/* Makes a catalog of a configuration, with one reference.  NULL when its
+ * parts do not fit together: then the configuration's `problems` say why. */
+struct catalog *catalog_new(struct config *config);
+struct catalog *catalog_ref(struct catalog *catalog);
+/* The last one frees it, from any thread. */
+void catalog_unref(struct catalog *catalog);
+
+/* The model that callers call so; NULL when there is none. */
+const struct model *catalog_find_model(const struct catalog *catalog,
+                                       struct str name);
+struct str tier_name(enum tier tier);
+
+#endif

@@ -1,0 +1,28 @@
+/* The rules for `auto`: does a request match? */
+#ifndef WEIR_RULE_H
+#define WEIR_RULE_H
+
+#include "catalog.h"
+#include "dialect/chat.h"
+#include "head.h"
+
+/* What a rule may look at. */
+struct rule_facts {
+    const struct chat *chat;
+    const struct head *head;
+    const struct api_key *key; /* NULL: none was needed */
+    int64_t prompt_tokens;     /* estimated */
+    int64_t max_tokens;
+    int minute_of_day; /* in the process's time zone */
+};
+
+/* Looking through the texts may take long for large requests: call it where
+ * that does not matter. */
+bool rule_matches(const struct rule *rule, const struct rule_facts *facts);
+
+/* Estimated tokens of a number of characters. */
+int64_t rule_estimate_tokens(size_t characters);
+/* The present minute of the day, 0 to 1439, in the process's time zone. */
+int rule_minute_now(void);
+
+#endif

@@ -1,0 +1,253 @@
+/* The common form between the formats: what was asked, what was answered, a
+ * piece of a streamed answer, and what went wrong.
+ *
+ * Every format reads to it and writes from it, so N formats need N files and
+ * not N times N translators.  The structs borrow: their strings stand in the
+ * document they were read from or in the arena that goes with it. */
+#ifndef WEIR_CHAT_H
+#define WEIR_CHAT_H
+
+#include "arena.h"
+#include "error.h"
+#include "json.h"
+#include "str.h"
+
+/* --- what went wrong ------------------------------------------------------ */
+
+/* An error on its way to the caller.  Fields that are not set (ptr NULL, 0)
+ * are taken from the row of `error`. */
+struct chat_error {
+    enum error error;
+    int status;
+    struct str type; /* in OpenAI's dialect */
+    struct str code; /* the same; set and empty means null */
+    struct str message;
+    struct str param; /* path of the field: messages[2].content[0].text */
+    unsigned retry_after_s;
+    bool never_retry;       /* repeating is useless: x-should-retry: false */
+    bool is_final;          /* nor is the next target to be tried */
+    struct str upstream_id; /* the backend's own request id */
+};
+
+/* Sets *error; returns false, so that a reader can `return chat_refuse(…)`. */
+bool chat_refuse(struct chat_error *error, struct arena *arena, enum error kind,
+                 struct str param, const char *format, ...) PRINTF_LIKE(5, 6);
+
+int chat_error_status(const struct chat_error *error);
+struct str chat_error_type(const struct chat_error *error);
+/* Empty means null. */
+struct str chat_error_code(const struct chat_error *error);
+struct str chat_error_message(const struct chat_error *error);
+
+/* --- what was asked ------------------------------------------------------- */
+
+enum chat_role { CHAT_SYSTEM, CHAT_USER, CHAT_ASSISTANT, CHAT_TOOL };
+
+enum chat_part_kind {
+    CHAT_TEXT,
+    CHAT_REFUSAL,
+    CHAT_IMAGE,
+    CHAT_FILE,
+    CHAT_OTHER, /* a kind that only some backends know: `text` is its name */
+};
+
+struct chat_part {
+    enum chat_part_kind kind;
+    unsigned index;       /* content[index] in the request */
+    struct str text;      /* CHAT_TEXT, CHAT_REFUSAL */
+    struct str url;       /* CHAT_IMAGE; CHAT_FILE: a data URL */
+    struct str file_name; /* CHAT_FILE, may be empty */
+    struct str file_id;   /* CHAT_FILE by reference */
+    yyjson_val *cache;    /* a cache breakpoint behind this part, or NULL */
+};
+
+struct chat_call {
+    struct str id;
+    struct str name;
+    struct str arguments; /* JSON text, as a model wrote it: may be broken */
+    bool is_custom;       /* `arguments` is free text */
+};
+
+struct chat_message {
+    enum chat_role role;
+    unsigned index;         /* messages[index] in the request */
+    bool content_is_string; /* and not a list of parts */
+    bool is_function;       /* CHAT_TOOL: the deprecated role "function" */
+    struct chat_part *parts;
+    unsigned part_count;
+    struct chat_call *calls; /* CHAT_ASSISTANT */
+    unsigned call_count;
+    struct str call_id;   /* CHAT_TOOL: whose result this is */
+    struct str refusal;   /* CHAT_ASSISTANT, beside the parts */
+    yyjson_val *thinking; /* CHAT_ASSISTANT: list of signed blocks, or NULL */
+};
+
+struct chat_tool {
+    struct str name;
+    struct str description; /* may be empty */
+    yyjson_val *schema;     /* NULL: no arguments */
+    yyjson_val *cache;
+    bool is_strict;
+    bool is_custom; /* takes free text */
+};
+
+enum chat_choice {
+    CHAT_CHOICE_UNSET,
+    CHAT_CHOICE_NONE,
+    CHAT_CHOICE_AUTO,
+    CHAT_CHOICE_REQUIRED,
+    CHAT_CHOICE_NAMED,
+};
+
+enum chat_format {
+    CHAT_FORMAT_TEXT,
+    CHAT_FORMAT_JSON_OBJECT,
+    CHAT_FORMAT_JSON_SCHEMA,
+};
+
+enum chat_effort {
+    CHAT_EFFORT_UNSET,
+    CHAT_EFFORT_NONE,
+    CHAT_EFFORT_MINIMAL,
+    CHAT_EFFORT_LOW,
+    CHAT_EFFORT_MEDIUM,
+    CHAT_EFFORT_HIGH,
+    CHAT_EFFORT_XHIGH,
+    CHAT_EFFORT_MAX,
+};
+
+struct chat {
+    struct str body; /* the request as it came */
+    struct json_doc doc;
+
+    struct str model; /* as the caller wrote it; empty when absent */
+    size_t model_at;  /* where its value stands in `body`, quotes included; */
+    size_t model_len; /* both 0 when the member is absent */
+
+    struct chat_message *messages;
+    unsigned message_count;
+    struct chat_tool *tools;
+    unsigned tool_count;
+    enum chat_choice choice;
+    struct str choice_name;    /* CHAT_CHOICE_NAMED */
+    struct str *allowed_tools; /* names; NULL: all of them */
+    unsigned allowed_count;
+    bool is_serial; /* parallel tool calls are switched off */
+
+    bool has_max_tokens;
+    int64_t max_tokens;
+    struct str max_tokens_name; /* the field it came from */
+    struct str temperature;     /* numbers as they were spelled; empty when */
+    struct str top_p;           /* absent */
+    struct str top_k;
+    struct str *stops;
+    unsigned stop_count;
+    enum chat_format format;
+    yyjson_val *format_schema; /* CHAT_FORMAT_JSON_SCHEMA */
+    enum chat_effort effort;
+    bool has_n;
+    int64_t n;
+    bool wants_audio;
+    struct str user;
+    struct str safety_identifier;
+    struct str service_tier;
+    bool is_stream;
+    bool include_usage; /* the stream's last chunk shall bear it */
+
+    /* top-level members that have no place in the common form */
+    struct str *others;
+    unsigned other_count;
+
+    size_t characters; /* of all text: messages, system prompt, tools */
+    unsigned image_count;
+    unsigned file_count;
+};
+
+/* --- what was answered ---------------------------------------------------- */
+
+enum chat_finish {
+    CHAT_FINISH_UNSET,
+    CHAT_FINISH_STOP,
+    CHAT_FINISH_LENGTH,
+    CHAT_FINISH_TOOL_CALLS,
+    CHAT_FINISH_CONTENT_FILTER,
+};
+
+struct chat_usage {
+    bool is_known;
+    int64_t input;       /* all of the prompt, cached parts included */
+    int64_t cache_read;  /* of these, read from a cache */
+    int64_t cache_write; /* of these, written to one */
+    int64_t output;      /* reasoning included */
+    bool has_reasoning;
+    int64_t reasoning;
+    struct str service_tier; /* empty when unknown */
+};
+
+enum chat_block_kind {
+    CHAT_BLOCK_TEXT,
+    CHAT_BLOCK_THINKING,
+    CHAT_BLOCK_REDACTED,
+    CHAT_BLOCK_CALL,
+};
+
+/* A quotation of the web: the span of the answer's text that rests on it, in
+ * code points. */
+struct chat_citation {
+    struct str url;
+    struct str title;
+    size_t start;
+    size_t end;
+};
+
+struct chat_block {
+    enum chat_block_kind kind;
+    struct str text;       /* TEXT, THINKING; REDACTED: its data */
+    struct str signature;  /* THINKING */
+    struct chat_call call; /* CALL */
+};
+
+struct chat_answer {
+    struct str id; /* without the format's prefix */
+    struct chat_block *blocks;
+    unsigned block_count;
+    struct chat_citation *citations;
+    unsigned citation_count;
+    enum chat_finish finish;
+    struct str refusal; /* the explanation, may be empty */
+    struct chat_usage usage;
+};
+
+/* --- a piece of a streamed answer ----------------------------------------- */
+
+enum chat_event_kind {
+    CHAT_EVENT_START,     /* id */
+    CHAT_EVENT_TEXT,      /* text */
+    CHAT_EVENT_THINKING,  /* text */
+    CHAT_EVENT_BLOCK,     /* a thinking block is complete: block */
+    CHAT_EVENT_CALL,      /* a tool call begins: call.id, call.name, index */
+    CHAT_EVENT_ARGUMENTS, /* text: a fragment of call `index` */
+    CHAT_EVENT_END,       /* finish, refusal, usage */
+    CHAT_EVENT_ERROR,     /* error */
+};
+
+struct chat_event {
+    enum chat_event_kind kind;
+    struct str id;
+    struct str text;
+    unsigned index; /* counts the tool calls of the answer from 0 */
+    struct chat_call call;
+    struct chat_block block;
+    enum chat_finish finish;
+    struct str refusal;
+    struct chat_usage usage;
+    struct chat_error error;
+};
+
+/* Whom a reader hands its events; each is borrowed until it returns. */
+struct chat_listener {
+    void (*on_event)(void *ctx, const struct chat_event *event);
+    void *ctx;
+};
+
+#endif

@@ -1,0 +1,331 @@
+#include "pool.h"
+
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "check.h"
+
+static void try_next_address(struct conn *conn);
+
+/* --- the end of a connection
+ * --------------------------------------------------- */
+
+static void free_if_done(struct conn *conn)
+{
+    if (conn->is_wire_open || conn->is_looking_up)
+        return;
+    if (conn->addresses != NULL)
+        uv_freeaddrinfo(conn->addresses);
+    list_remove(&conn->link);
+    conn->pool->open_count--;
+    free(conn);
+}
+
+static void leave_shelf(struct conn *conn)
+{
+    list_remove(&conn->link);
+    deadline_clear(&conn->deadline);
+}
+
+static void leave(struct conn *conn)
+{
+    if (conn->is_leaving)
+        return;
+    conn->is_leaving = true;
+    conn->user = NULL;
+    leave_shelf(conn);
+    if (conn->is_looking_up)
+        (void)uv_cancel((uv_req_t *)&conn->lookup);
+    if (conn->is_wire_open)
+        wire_close(&conn->wire);
+    /* else the look-up's callback, or whoever called us, frees it */
+}
+
+/* Tells the user that it is over; the connection is on its way out. */
+static void fail(struct conn *conn, enum error error, const char *detail)
+{
+    void *user = conn->user;
+    const struct conn_events *events = conn->events;
+
+    if (user == NULL && !conn->is_leaving)
+        conn->pool->shelves[conn->replica->index].count--;
+    leave(conn);
+    if (user != NULL)
+        events->on_over(user, error, detail);
+}
+
+/* --- the wire's events
+ * ------------------------------------------------------------ */
+
+static void on_wire_open(struct wire *wire)
+{
+    struct conn *conn = wire->owner;
+
+    if (conn->user != NULL)
+        conn->events->on_ready(conn->user);
+}
+
+static void on_wire_bytes(struct wire *wire, struct str bytes)
+{
+    struct conn *conn = wire->owner;
+
+    if (conn->user != NULL)
+        conn->events->on_bytes(conn->user, bytes);
+    else
+        fail(conn, OK, NULL); /* nobody has asked: a broken server */
+}
+
+static void on_wire_drain(struct wire *wire)
+{
+    struct conn *conn = wire->owner;
+
+    if (conn->user != NULL)
+        conn->events->on_sent(conn->user);
+}
+
+static void on_wire_end(struct wire *wire, int why)
+{
+    struct conn *conn = wire->owner;
+
+    if (!wire->is_open) {
+        if (wire->tls != NULL && why == UV_EPROTO) {
+            fail(conn, ERR_TLS, tls_why(wire->tls));
+            return;
+        }
+        if (conn->next_address != NULL) {
+            wire_close(wire); /* on_closed tries the next one */
+            return;
+        }
+        fail(conn, ERR_CONNECT, uv_strerror(why == 0 ? UV_ECONNRESET : why));
+        return;
+    }
+    fail(conn, why == 0 ? OK : ERR_CLOSED, why == 0 ? NULL : uv_strerror(why));
+}
+
+static void on_wire_closed(struct wire *wire)
+{
+    struct conn *conn = wire->owner;
+
+    conn->is_wire_open = false;
+    if (conn->is_leaving)
+        free_if_done(conn);
+    else
+        try_next_address(conn);
+}
+
+static const struct wire_events wire_events = {
+    .on_open = on_wire_open,
+    .on_bytes = on_wire_bytes,
+    .on_drain = on_wire_drain,
+    .on_end = on_wire_end,
+    .on_closed = on_wire_closed,
+};
+
+/* --- the beginning of a connection
+ * --------------------------------------------------- */
+
+static void connect_to(struct conn *conn, const struct sockaddr *address)
+{
+    const struct replica *replica = conn->replica;
+    struct tls *tls = NULL;
+
+    if (replica->endpoint.is_tls)
+        tls = tls_client_new(replica->backend->tls, replica->endpoint.host,
+                             conn->pool->shelves[replica->index].session);
+    conn->is_wire_open = true;
+    if (wire_connect(&conn->wire, conn->pool->loop, address, tls, &wire_events,
+                     conn) != 0)
+        return; /* the wire closes, and on_closed tries the next address */
+}
+
+static void try_next_address(struct conn *conn)
+{
+    struct addrinfo *address = conn->next_address;
+
+    if (address == NULL) {
+        fail(conn, ERR_CONNECT, "no address accepts the connection");
+        free_if_done(conn);
+        return;
+    }
+    conn->next_address = address->ai_next;
+    connect_to(conn, address->ai_addr);
+}
+
+static void on_looked_up(uv_getaddrinfo_t *lookup, int status,
+                         struct addrinfo *found)
+{
+    struct conn *conn = lookup->data;
+
+    conn->is_looking_up = false;
+    conn->addresses = found;
+    if (conn->is_leaving) {
+        free_if_done(conn);
+        return;
+    }
+    if (status != 0 || found == NULL) {
+        fail(conn, ERR_RESOLVE, uv_strerror(status));
+        free_if_done(conn);
+        return;
+    }
+    conn->next_address = found;
+    try_next_address(conn);
+}
+
+static bool is_number(const struct endpoint *endpoint,
+                      struct sockaddr_storage *out)
+{
+    int port = (int)endpoint->port;
+
+    return uv_ip4_addr(endpoint->host, port, (struct sockaddr_in *)out) == 0 ||
+           uv_ip6_addr(endpoint->host, port, (struct sockaddr_in6 *)out) == 0;
+}
+
+static void begin(struct conn *conn)
+{
+    const struct endpoint *endpoint = &conn->replica->endpoint;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+                             .ai_flags = AI_NUMERICSERV};
+    struct sockaddr_storage address;
+    char port[8];
+
+    if (is_number(endpoint, &address)) {
+        connect_to(conn, (const struct sockaddr *)&address);
+        return;
+    }
+    (void)snprintf(port, sizeof(port), "%u", endpoint->port % 65536);
+    conn->lookup.data = conn;
+    conn->is_looking_up = true;
+    check(uv_getaddrinfo(conn->pool->loop, &conn->lookup, on_looked_up,
+                         endpoint->host, port, &hints) == 0);
+}
+
+static void on_idle_too_long(struct deadline *deadline)
+{
+    fail(list_entry(deadline, struct conn, deadline), OK, NULL);
+}
+
+static struct conn *take_idle(struct pool *pool, struct replica *replica)
+{
+    struct pool_shelf *shelf = &pool->shelves[replica->index];
+    struct conn *conn;
+
+    if (list_empty(&shelf->idle))
+        return NULL;
+    conn = list_entry(shelf->idle.next, struct conn, link);
+    leave_shelf(conn);
+    shelf->count--;
+    list_push_back(&pool->used, &conn->link);
+    return conn;
+}
+
+struct conn *pool_open(struct pool *pool, struct replica *replica,
+                       enum tier allowed, bool fresh,
+                       const struct conn_events *events, void *user)
+{
+    struct conn *conn;
+
+    if ((replica->backend->tier & allowed) == 0)
+        return NULL;
+    conn = fresh ? NULL : take_idle(pool, replica);
+    if (conn != NULL) {
+        conn->events = events;
+        conn->user = user;
+        return conn;
+    }
+    conn = must_calloc(1, sizeof(*conn));
+    conn->pool = pool;
+    conn->replica = replica;
+    conn->events = events;
+    conn->user = user;
+    deadline_init(&conn->deadline, on_idle_too_long);
+    list_init(&conn->link);
+    list_push_back(&pool->used, &conn->link);
+    pool->open_count++;
+    begin(conn);
+    return conn;
+}
+
+static void keep_session(struct conn *conn)
+{
+    struct pool_shelf *shelf = &conn->pool->shelves[conn->replica->index];
+    SSL_SESSION *session;
+
+    if (conn->wire.tls == NULL)
+        return;
+    session = tls_take_session(conn->wire.tls);
+    if (session == NULL)
+        return;
+    SSL_SESSION_free(shelf->session);
+    shelf->session = session;
+}
+
+void pool_release(struct conn *conn, bool keep)
+{
+    struct pool *pool = conn->pool;
+    struct pool_shelf *shelf = &pool->shelves[conn->replica->index];
+
+    conn->user = NULL;
+    keep_session(conn);
+    if (!keep || shelf->count >= pool->max_idle || conn->wire.has_ended ||
+        wire_queued(&conn->wire) > 0) {
+        leave(conn);
+        free_if_done(conn);
+        return;
+    }
+    conn->was_used = true;
+    list_remove(&conn->link);
+    list_push_front(&shelf->idle, &conn->link);
+    shelf->count++;
+    /* keep reading: a close by the server is noticed at once */
+    wire_resume(&conn->wire);
+    deadline_set(pool->deadlines, &conn->deadline, pool->idle_ms);
+}
+
+/* --- the pool as a whole
+ * -------------------------------------------------------------- */
+
+void pool_init(struct pool *pool, uv_loop_t *loop, struct deadlines *deadlines,
+               const struct catalog *catalog)
+{
+    *pool = (struct pool){
+        .loop = loop,
+        .deadlines = deadlines,
+        .shelf_count = catalog->replica_count,
+        .max_idle = catalog->settings.pool_size,
+        .idle_ms = catalog->settings.pool_idle_ms,
+    };
+    list_init(&pool->used);
+    pool->shelves =
+        must_calloc(catalog->replica_count + 1, sizeof(*pool->shelves));
+    for (unsigned i = 0; i < pool->shelf_count; i++)
+        list_init(&pool->shelves[i].idle);
+}
+
+void pool_close(struct pool *pool)
+{
+    pool->max_idle = 0;
+    for (unsigned i = 0; i < pool->shelf_count; i++)
+        while (!list_empty(&pool->shelves[i].idle))
+            fail(list_entry(pool->shelves[i].idle.next, struct conn, link), OK,
+                 NULL);
+    while (!list_empty(&pool->used)) {
+        struct conn *conn = list_entry(pool->used.next, struct conn, link);
+
+        fail(conn, ERR_SHUTTING_DOWN, NULL);
+        free_if_done(conn);
+    }
+}
+
+bool pool_is_empty(const struct pool *pool)
+{
+    return pool->open_count == 0;
+}
+
+void pool_fini(struct pool *pool)
+{
+    check(pool_is_empty(pool));
+    for (unsigned i = 0; i < pool->shelf_count; i++)
+        SSL_SESSION_free(pool->shelves[i].session);
+    free(pool->shelves);
+}

@@ -1,0 +1,90 @@
+/* Connections to the backends' servers, of one loop: those in use and those
+ * that wait, alive, for the next request.
+ *
+ * Every way to a server leads through pool_open(), and there the policy is
+ * checked once more: a request that is pinned to a tier never gets a
+ * connection of the other, whatever went wrong before. */
+#ifndef WEIR_POOL_H
+#define WEIR_POOL_H
+
+#include <llhttp.h>
+
+#include "catalog.h"
+#include "deadline.h"
+#include "error.h"
+#include "head.h"
+#include "list.h"
+#include "wire.h"
+
+struct pool;
+struct conn;
+
+/* What happens on a connection, for the attempt that uses it. */
+struct conn_events {
+    /* It stands: send. */
+    void (*on_ready)(void *user);
+    void (*on_bytes)(void *user, struct str bytes);
+    /* What was sent has left. */
+    void (*on_sent)(void *user);
+    /* It is over: OK when the server closed it in order.  The connection has
+     * gone from the user's hands. */
+    void (*on_over)(void *user, enum error error, const char *detail);
+};
+
+struct conn {
+    struct wire wire;
+    struct list link; /* in the pool's list of its replica */
+    struct pool *pool;
+    struct replica *replica;
+    struct deadline deadline; /* while idle */
+    const struct conn_events *events;
+    void *user; /* NULL: idle, or on its way out */
+    uv_getaddrinfo_t lookup;
+    struct addrinfo *addresses, *next_address;
+    bool is_looking_up;
+    bool is_wire_open; /* the wire's handle exists */
+    bool is_leaving;
+    bool was_used; /* it has served a request before */
+};
+
+struct pool_shelf {
+    struct list idle; /* most recently used first */
+    unsigned count;
+    SSL_SESSION *session; /* to resume, or NULL */
+};
+
+struct pool {
+    uv_loop_t *loop;
+    struct deadlines *deadlines;
+    struct pool_shelf *shelves; /* one for each replica of the catalog */
+    unsigned shelf_count;
+    unsigned max_idle;
+    uint64_t idle_ms;
+    struct list used;
+    unsigned open_count; /* connections whose memory still lives */
+};
+
+void pool_init(struct pool *pool, uv_loop_t *loop, struct deadlines *deadlines,
+               const struct catalog *catalog);
+/* Closes all connections.  The loop must run until pool_is_empty(), then
+ * pool_fini(). */
+void pool_close(struct pool *pool);
+bool pool_is_empty(const struct pool *pool);
+void pool_fini(struct pool *pool);
+
+/* A connection to the replica for a request that may go to the `allowed`
+ * tiers: a waiting one unless `fresh`, else a new one.  A waiting one stands
+ * (conn_is_ready); for a new one on_ready or on_over comes later.  NULL when
+ * the tier is forbidden. */
+struct conn *pool_open(struct pool *pool, struct replica *replica,
+                       enum tier allowed, bool fresh,
+                       const struct conn_events *events, void *user);
+static inline bool conn_is_ready(const struct conn *conn)
+{
+    return conn->wire.is_open;
+}
+
+/* Ends the use: the connection waits for the next one, or is closed. */
+void pool_release(struct conn *conn, bool keep);
+
+#endif

@@ -1,0 +1,202 @@
+#include "gateway.h"
+
+#include <stdlib.h>
+
+#include "check.h"
+#include "log.h"
+
+enum { DRAIN_LOOK_MS = 20 };
+
+struct gateway {
+    uv_loop_t loop;
+    uv_thread_t thread;
+    struct wire_loop wire_loop;
+    struct catalog *catalog;
+    struct listener listener;
+    struct prober prober;
+    struct worker_host host;
+    struct worker *workers;
+    unsigned worker_count;
+    _Atomic size_t memory_used;
+    uv_async_t health, stop;
+    uv_timer_t drain;
+    uint64_t drain_until_ms;
+    _Atomic unsigned stops; /* how often gateway_stop() was called */
+    _Atomic bool is_draining;
+};
+
+/* --- what workers ask for, from their threads
+ * --------------------------------------- */
+
+static void on_health(void *ctx)
+{
+    struct gateway *gateway = ctx;
+
+    uv_async_send(&gateway->health);
+}
+
+static void write_metrics(void *ctx, struct buf *out)
+{
+    struct gateway *gateway = ctx;
+    const struct metrics **shards =
+        must_calloc(gateway->worker_count, sizeof(const struct metrics *));
+
+    for (unsigned i = 0; i < gateway->worker_count; i++)
+        shards[i] = &gateway->workers[i].metrics;
+    metrics_write(shards, gateway->worker_count, out);
+    free(shards);
+}
+
+static bool is_draining(void *ctx)
+{
+    struct gateway *gateway = ctx;
+
+    return atomic_load(&gateway->is_draining);
+}
+
+/* --- on the gateway's own thread
+ * --------------------------------------------------------- */
+
+static void on_socket(void *ctx, uv_os_sock_t fd)
+{
+    struct gateway *gateway = ctx;
+    struct worker *least = &gateway->workers[0];
+
+    for (unsigned i = 1; i < gateway->worker_count; i++)
+        if (worker_load(&gateway->workers[i]) < worker_load(least))
+            least = &gateway->workers[i];
+    worker_give(least, fd);
+}
+
+static void look_around(struct gateway *gateway)
+{
+    for (unsigned i = 0; i < gateway->worker_count; i++)
+        worker_look(&gateway->workers[i]);
+}
+
+static void on_health_async(uv_async_t *async)
+{
+    struct gateway *gateway = async->data;
+
+    prober_hurry(&gateway->prober);
+    look_around(gateway);
+}
+
+static void on_probe_change(void *ctx)
+{
+    look_around(ctx);
+}
+
+static void end_workers(struct gateway *gateway)
+{
+    for (unsigned i = 0; i < gateway->worker_count; i++)
+        worker_stop(&gateway->workers[i]);
+    for (unsigned i = 0; i < gateway->worker_count; i++)
+        worker_join(&gateway->workers[i]);
+    prober_close(&gateway->prober);
+    uv_close((uv_handle_t *)&gateway->drain, NULL);
+    uv_close((uv_handle_t *)&gateway->health, NULL);
+    uv_close((uv_handle_t *)&gateway->stop, NULL);
+}
+
+static unsigned callers(const struct gateway *gateway)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < gateway->worker_count; i++)
+        n += worker_load(&gateway->workers[i]);
+    return n;
+}
+
+static void on_drain_look(uv_timer_t *timer)
+{
+    struct gateway *gateway = timer->data;
+
+    if (callers(gateway) > 0 && atomic_load(&gateway->stops) < 2 &&
+        uv_now(&gateway->loop) < gateway->drain_until_ms)
+        return;
+    uv_timer_stop(timer);
+    end_workers(gateway);
+}
+
+static void on_stop_async(uv_async_t *async)
+{
+    struct gateway *gateway = async->data;
+
+    if (atomic_exchange(&gateway->is_draining, true))
+        return;
+    listener_close(&gateway->listener);
+    for (unsigned i = 0; i < gateway->worker_count; i++)
+        worker_drain(&gateway->workers[i]);
+    uv_update_time(&gateway->loop);
+    gateway->drain_until_ms =
+        uv_now(&gateway->loop) + gateway->catalog->settings.drain_ms;
+    uv_timer_start(&gateway->drain, on_drain_look, 0, DRAIN_LOOK_MS);
+}
+
+static void gateway_main(void *arg)
+{
+    struct gateway *gateway = arg;
+
+    uv_run(&gateway->loop, UV_RUN_DEFAULT);
+}
+
+/* --- for the owner
+ * -----------------------------------------------------------------------------
+ */
+
+struct gateway *gateway_start(struct catalog *catalog, const char **why)
+{
+    struct gateway *gateway = must_calloc(1, sizeof(*gateway));
+    const struct settings *settings = &catalog->settings;
+
+    gateway->catalog = catalog;
+    gateway->host =
+        (struct worker_host){on_health, write_metrics, is_draining, gateway};
+    check(uv_loop_init(&gateway->loop) == 0);
+    if (!listener_open(&gateway->listener, &gateway->loop, settings->host.ptr,
+                       settings->port, on_socket, gateway, why)) {
+        check(uv_loop_close(&gateway->loop) == 0);
+        catalog_unref(catalog);
+        free(gateway);
+        return NULL;
+    }
+    wire_loop_init(&gateway->loop, &gateway->wire_loop);
+    check(uv_async_init(&gateway->loop, &gateway->health, on_health_async) ==
+          0);
+    check(uv_async_init(&gateway->loop, &gateway->stop, on_stop_async) == 0);
+    check(uv_timer_init(&gateway->loop, &gateway->drain) == 0);
+    gateway->health.data = gateway->stop.data = gateway->drain.data = gateway;
+    gateway->worker_count = settings->workers;
+    gateway->workers =
+        must_calloc(gateway->worker_count, sizeof(*gateway->workers));
+    for (unsigned i = 0; i < gateway->worker_count; i++)
+        worker_start(&gateway->workers[i], catalog, &gateway->memory_used,
+                     &gateway->host);
+    prober_open(&gateway->prober, &gateway->loop, catalog, on_probe_change,
+                gateway);
+    check(uv_thread_create(&gateway->thread, gateway_main, gateway) == 0);
+    return gateway;
+}
+
+unsigned gateway_port(const struct gateway *gateway)
+{
+    return gateway->listener.port;
+}
+
+void gateway_stop(struct gateway *gateway)
+{
+    atomic_fetch_add(&gateway->stops, 1);
+    uv_async_send(&gateway->stop);
+}
+
+void gateway_join(struct gateway *gateway)
+{
+    uv_thread_join(&gateway->thread);
+    prober_fini(&gateway->prober);
+    check(uv_loop_close(&gateway->loop) == 0);
+    wire_loop_fini(&gateway->wire_loop);
+    free(gateway->workers);
+    catalog_unref(gateway->catalog);
+    free(gateway);
+}

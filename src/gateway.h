@@ -1,0 +1,24 @@
+/* The process: workers, listener, prober and signals, and what lives as long
+ * as they do. */
+#ifndef WEIR_GATEWAY_H
+#define WEIR_GATEWAY_H
+
+#include "accept/listener.h"
+#include "prober.h"
+#include "worker.h"
+
+struct gateway;
+
+/* Starts to serve on threads of its own and returns when the port is open.
+ * NULL with *why, a static sentence, when it cannot be.  Takes over one
+ * reference to the catalog. */
+struct gateway *gateway_start(struct catalog *catalog, const char **why);
+/* The port that it listens on. */
+unsigned gateway_port(const struct gateway *gateway);
+/* No new callers; requests under way have `drain_ms` of the settings.  From
+ * any thread; may be repeated: the second time it does not wait. */
+void gateway_stop(struct gateway *gateway);
+/* Waits until it has stopped, and frees it. */
+void gateway_join(struct gateway *gateway);
+
+#endif

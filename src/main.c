@@ -1,0 +1,347 @@
+/* The command line: weir serve, check, demo, sim, options, version, help. */
+#include <errno.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "catalog.h"
+#include "config.h"
+#include "gateway.h"
+#include "log.h"
+
+enum { EXIT_USAGE = 2 };
+
+static const char usage[] =
+    "weir " WEIR_VERSION
+    ": one endpoint in front of a local model and a cloud model\n"
+    "\n"
+    "usage: weir <command> [options]\n"
+    "\n"
+    "  serve      route requests to the backends that are configured\n"
+    "  check      print the configuration that is in force, and its problems\n"
+    "  options    list every option\n"
+    "  version    print the version\n"
+    "\n"
+    "options of serve and check:\n"
+    "  -c, --config FILE     configuration file (or WEIR_CONFIG)\n"
+    "      --host ADDRESS    address to listen on\n"
+    "      --port PORT       port to listen on; 0 takes a free one\n"
+    "      --workers N       event loops; auto is one per processor\n"
+    "      --log-level LEVEL error, warn, info or debug\n"
+    "      --log-format F    logfmt or json\n"
+    "\n"
+    "The least that serve needs, in the environment:\n"
+    "  VLLM_BASE_URL=http://127.0.0.1:8000 LOCAL_MODEL=qwen2.5-7b\n"
+    "  ANTHROPIC_API_KEY=...\n";
+
+/* --- options
+ * --------------------------------------------------------------------- */
+
+struct arguments {
+    const char *file;
+    struct {
+        enum config_option option;
+        const char *text;
+    } overrides[8];
+    unsigned override_count;
+    bool is_markdown;
+};
+
+static const struct {
+    const char *name;
+    enum config_option option;
+} flags[] = {
+    {"--host", CONFIG_ROOT_LISTEN_HOST},
+    {"--port", CONFIG_ROOT_LISTEN_PORT},
+    {"--workers", CONFIG_ROOT_WORKERS},
+    {"--log-level", CONFIG_ROOT_LOG_LEVEL},
+    {"--log-format", CONFIG_ROOT_LOG_FORMAT},
+};
+
+/* The value of "--name=value" or of "--name value"; NULL when `arg` is
+ * another option. */
+static const char *value_of(const char *name, int argc, char **argv, int *i)
+{
+    size_t len = strlen(name);
+
+    if (strncmp(argv[*i], name, len) != 0)
+        return NULL;
+    if (argv[*i][len] == '=')
+        return argv[*i] + len + 1;
+    if (argv[*i][len] != '\0')
+        return NULL;
+    if (*i + 1 >= argc) {
+        fprintf(stderr, "weir: %s: expected a value behind it\n", name);
+        exit(EXIT_USAGE);
+    }
+    return argv[++*i];
+}
+
+static bool take_flag(struct arguments *arguments, int argc, char **argv,
+                      int *i)
+{
+    for (size_t k = 0; k < COUNT_OF(flags); k++) {
+        const char *text = value_of(flags[k].name, argc, argv, i);
+
+        if (text == NULL)
+            continue;
+        if (arguments->override_count == COUNT_OF(arguments->overrides)) {
+            fprintf(stderr, "weir: too many options\n");
+            exit(EXIT_USAGE);
+        }
+        arguments->overrides[arguments->override_count].option =
+            flags[k].option;
+        arguments->overrides[arguments->override_count++].text = text;
+        return true;
+    }
+    return false;
+}
+
+static void parse_arguments(struct arguments *arguments, int argc, char **argv)
+{
+    for (int i = 2; i < argc; i++) {
+        const char *file = value_of("--config", argc, argv, &i);
+
+        if (file == NULL)
+            file = value_of("-c", argc, argv, &i);
+        if (file != NULL) {
+            arguments->file = file;
+        } else if (strcmp(argv[i], "--markdown") == 0) {
+            arguments->is_markdown = true;
+        } else if (!take_flag(arguments, argc, argv, &i)) {
+            fprintf(stderr,
+                    "weir %s: unknown option %s; `weir help` lists them\n",
+                    argv[1], argv[i]);
+            exit(EXIT_USAGE);
+        }
+    }
+    if (arguments->file == NULL) {
+        const char *file = getenv("WEIR_CONFIG");
+
+        if (file != NULL && *file != '\0')
+            arguments->file = file;
+    }
+}
+
+static bool load(struct config *config, const struct arguments *arguments)
+{
+    bool ok = config_load(config, arguments->file);
+
+    for (unsigned i = 0; i < arguments->override_count; i++)
+        config_override(config, arguments->overrides[i].option,
+                        str_of(arguments->overrides[i].text));
+    return ok && config->problem_count == 0;
+}
+
+static void print_problems(const struct config *config)
+{
+    fprintf(stderr, "weir: the configuration has %u problem%s:\n%.*s",
+            config->problem_count, config->problem_count == 1 ? "" : "s",
+            STR_ARG(buf_str(&config->problems)));
+}
+
+/* --- serve
+ * ---------------------------------------------------------------------------
+ */
+
+static const char no_backend[] =
+    "weir: there is no backend to serve: set VLLM_BASE_URL and LOCAL_MODEL "
+    "for a local server,\n"
+    "ANTHROPIC_API_KEY for the Anthropic API, or list `backends` in a file "
+    "(--config).\n"
+    "To look around without any: weir demo\n";
+
+/* Everybody may use a paid key: that must be meant. */
+static void warn_if_open(const struct catalog *catalog)
+{
+    struct str host = catalog->settings.host;
+    bool is_loopback = str_starts(host, STR("127.")) ||
+                       str_eq(host, STR("::1")) ||
+                       str_eq(host, STR("localhost"));
+
+    if (catalog->key_count == 0 && catalog->cloud != NULL && !is_loopback)
+        log_say(LOG_WARN, "open to everybody",
+                "no keys are configured: whoever reaches this port can spend "
+                "the key of backend %.*s",
+                STR_ARG(catalog->cloud->name));
+}
+
+static void warn_if_ignored(const struct config *config)
+{
+    static const enum config_option short_form[] = {
+        CONFIG_ROOT_LOCAL_URL, CONFIG_ROOT_LOCAL_KEY, CONFIG_ROOT_LOCAL_MODEL,
+        CONFIG_ROOT_CLOUD_URL, CONFIG_ROOT_CLOUD_KEY, CONFIG_ROOT_CLOUD_MODEL,
+    };
+
+    for (size_t i = 0; i < COUNT_OF(short_form) && config->backend_count > 0;
+         i++) {
+        const struct config_value *value =
+            config_get(&config->root, short_form[i]);
+
+        if (value->source == CONFIG_ENV || value->source == CONFIG_FILE)
+            log_say(LOG_WARN, "setting ignored",
+                    "the file lists backends, so local.* and cloud.* (and "
+                    "their environment variables) have no effect");
+        if (value->source == CONFIG_ENV || value->source == CONFIG_FILE)
+            return;
+    }
+}
+
+/* Serves until SIGINT or SIGTERM; the second one does not wait for requests
+ * under way. */
+static int serve(struct catalog *catalog)
+{
+    const char *why = "";
+    struct gateway *gateway;
+    struct str host = catalog->settings.host;
+    sigset_t signals;
+    int signal = 0;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    log_start();
+    warn_if_open(catalog);
+    catalog_ref(catalog);
+    gateway = gateway_start(catalog, &why);
+    if (gateway == NULL) {
+        log_stop();
+        fprintf(stderr, "weir: cannot listen on %.*s port %u: %s\n",
+                STR_ARG(host), catalog->settings.port, why);
+        catalog_unref(catalog);
+        return EXIT_FAILURE;
+    }
+    log_say(LOG_INFO, "listening", "http://%.*s:%u workers %u", STR_ARG(host),
+            gateway_port(gateway), catalog->settings.workers);
+    sigwait(&signals, &signal);
+    log_say(LOG_INFO, "stopping", "signal %d", signal);
+    gateway_stop(gateway);
+    /* a second signal ends the wait */
+    pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
+    gateway_join(gateway);
+    log_stop();
+    catalog_unref(catalog);
+    return EXIT_SUCCESS;
+}
+
+static int command_serve(const struct arguments *arguments)
+{
+    struct config config;
+    struct catalog *catalog = NULL;
+    int status = EXIT_FAILURE;
+
+    if (load(&config, arguments))
+        catalog = catalog_new(&config);
+    if (catalog == NULL) {
+        print_problems(&config);
+        config_fini(&config);
+        return EXIT_FAILURE;
+    }
+    log_setup(
+        (enum log_level)config_number(&config.root, CONFIG_ROOT_LOG_LEVEL),
+        (enum log_format)config_number(&config.root, CONFIG_ROOT_LOG_FORMAT));
+    warn_if_ignored(&config);
+    config_fini(&config);
+    if (catalog->backend_count == 0)
+        fputs(no_backend, stderr);
+    else
+        status = serve(catalog_ref(catalog));
+    catalog_unref(catalog);
+    return status;
+}
+
+/* --- the other commands
+ * ------------------------------------------------------------------ */
+
+static void print(const struct buf *text)
+{
+    fwrite(text->ptr, 1, text->len, stdout);
+}
+
+static int command_check(const struct arguments *arguments)
+{
+    struct config config;
+    struct catalog *catalog = NULL;
+    struct buf text;
+    int status = EXIT_SUCCESS;
+
+    buf_init(&text, 4 << 20);
+    if (load(&config, arguments))
+        catalog = catalog_new(&config);
+    config_show(&config, &text);
+    print(&text);
+    if (catalog == NULL) {
+        fflush(stdout);
+        print_problems(&config);
+        status = EXIT_FAILURE;
+    } else if (catalog->backend_count == 0) {
+        fflush(stdout);
+        fputs(no_backend, stderr);
+        status = EXIT_FAILURE;
+    }
+    if (catalog != NULL)
+        catalog_unref(catalog);
+    buf_fini(&text);
+    config_fini(&config);
+    return status;
+}
+
+static int command_options(const struct arguments *arguments)
+{
+    struct buf text;
+
+    (void)arguments;
+    buf_init(&text, 4 << 20);
+    config_document(&text);
+    print(&text);
+    buf_fini(&text);
+    return EXIT_SUCCESS;
+}
+
+static int command_version(const struct arguments *arguments)
+{
+    (void)arguments;
+    puts("weir " WEIR_VERSION);
+    return EXIT_SUCCESS;
+}
+
+static int command_help(const struct arguments *arguments)
+{
+    (void)arguments;
+    fputs(usage, stdout);
+    return EXIT_SUCCESS;
+}
+
+static const struct {
+    const char *name;
+    int (*run)(const struct arguments *arguments);
+} commands[] = {
+    {"serve", command_serve},       {"check", command_check},
+    {"options", command_options},   {"version", command_version},
+    {"--version", command_version}, {"help", command_help},
+    {"--help", command_help},       {"-h", command_help},
+};
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments = {0};
+
+    signal(SIGPIPE, SIG_IGN);
+    if (argc < 2) {
+        fputs(usage, stderr);
+        return EXIT_USAGE;
+    }
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        if (strcmp(argv[1], commands[i].name) == 0) {
+            parse_arguments(&arguments, argc, argv);
+            return commands[i].run(&arguments);
+        }
+    }
+    fprintf(stderr, "weir: unknown command %s; `weir help` lists them\n",
+            argv[1]);
+    return EXIT_USAGE;
+}

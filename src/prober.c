@@ -1,0 +1,173 @@
+#include "prober.h"
+
+#include <stdlib.h>
+
+#include "check.h"
+#include "choose/health.h"
+#include "forward/attempt.h"
+#include "forward/order.h"
+
+/* One replica that has a path to be asked at. */
+struct probe {
+    struct prober *prober;
+    struct replica *replica;
+    struct attempt *attempt; /* the question under way */
+    struct buf order;
+    struct deadline next;    /* when to ask again */
+    struct deadline timeout; /* of the question under way */
+    int status;
+};
+
+static void ask(struct probe *probe);
+
+static void finish(struct probe *probe, enum health_event event, struct str why)
+{
+    struct prober *prober = probe->prober;
+    const struct settings *settings = &prober->catalog->settings;
+    enum health_state was;
+
+    probe->attempt = NULL;
+    deadline_clear(&probe->timeout);
+    if (prober->is_closing)
+        return;
+    if (health_note(probe->replica, event, uv_now(prober->loop),
+                    settings->rest_ms, &was)) {
+        health_log(probe->replica, was, why);
+        prober->on_change(prober->ctx);
+    }
+    deadline_set(&prober->deadlines, &probe->next,
+                 event == HEALTH_PROBE_OK ? settings->probe_interval_ms
+                                          : settings->probe_cold_ms);
+}
+
+static void on_head(void *ctx, const struct answer_head *head)
+{
+    struct probe *probe = ctx;
+
+    probe->status = head->status;
+}
+
+static void on_body(void *ctx, struct str bytes)
+{
+    (void)ctx;
+    (void)bytes;
+}
+
+static void on_end(void *ctx)
+{
+    struct probe *probe = ctx;
+
+    if (probe->status >= 200 && probe->status < 300)
+        finish(probe, HEALTH_PROBE_OK, STR("probe answered"));
+    else
+        finish(probe, HEALTH_PROBE_FAILED, STR("probe was refused"));
+}
+
+static void on_fail(void *ctx, enum error error, const char *detail)
+{
+    (void)detail;
+    finish(ctx, HEALTH_PROBE_FAILED, error_name(error));
+}
+
+static const struct attempt_events events = {on_head, on_body, on_end, on_fail};
+
+static void ask(struct probe *probe)
+{
+    struct prober *prober = probe->prober;
+    uint64_t timeout_ms = prober->catalog->settings.probe_timeout_ms;
+    struct order order = {
+        .method = STR("GET"),
+        .path = probe->replica->backend->health_path,
+    };
+    struct attempt_order attempt = {
+        .replica = probe->replica,
+        .allowed = TIER_ANY, /* it bears nothing of a caller's */
+        .piece_count = 1,
+    };
+
+    if (probe->attempt != NULL || prober->is_closing)
+        return;
+    probe->status = 0;
+    buf_clear(&probe->order);
+    order_write(&order, probe->replica,
+                prober->catalog->settings.anthropic_version, &probe->order);
+    attempt.pieces[0] = buf_str(&probe->order);
+    deadline_set(&prober->deadlines, &probe->timeout, timeout_ms);
+    probe->attempt = attempt_open(&prober->pool, &attempt, &events, probe);
+}
+
+static void on_next(struct deadline *deadline)
+{
+    ask(list_entry(deadline, struct probe, next));
+}
+
+static void on_timeout(struct deadline *deadline)
+{
+    struct probe *probe = list_entry(deadline, struct probe, timeout);
+    struct attempt *attempt = probe->attempt;
+
+    if (attempt != NULL)
+        attempt_close(attempt);
+    finish(probe, HEALTH_PROBE_FAILED, STR("probe timed out"));
+}
+
+void prober_open(struct prober *prober, uv_loop_t *loop,
+                 struct catalog *catalog, void (*on_change)(void *ctx),
+                 void *ctx)
+{
+    *prober = (struct prober){
+        .loop = loop,
+        .catalog = catalog,
+        .on_change = on_change,
+        .ctx = ctx,
+        .probes =
+            must_calloc(catalog->replica_count + 1, sizeof(*prober->probes)),
+    };
+    deadlines_open(&prober->deadlines, loop);
+    pool_init(&prober->pool, loop, &prober->deadlines, catalog);
+    for (unsigned i = 0; i < catalog->backend_count; i++) {
+        const struct backend *backend = &catalog->backends[i];
+
+        for (unsigned k = 0;
+             k < backend->replica_count && backend->health_path.len > 0; k++) {
+            struct probe *probe = &prober->probes[prober->count++];
+
+            probe->prober = prober;
+            probe->replica = &backend->replicas[k];
+            buf_init(&probe->order, 16 * 1024);
+            deadline_init(&probe->next, on_next);
+            deadline_init(&probe->timeout, on_timeout);
+            ask(probe);
+        }
+    }
+}
+
+void prober_hurry(struct prober *prober)
+{
+    for (unsigned i = 0; i < prober->count; i++)
+        if (health_state(prober->probes[i].replica) == HEALTH_COLD)
+            ask(&prober->probes[i]);
+}
+
+void prober_close(struct prober *prober)
+{
+    prober->is_closing = true;
+    for (unsigned i = 0; i < prober->count; i++) {
+        struct probe *probe = &prober->probes[i];
+
+        deadline_clear(&probe->next);
+        deadline_clear(&probe->timeout);
+        if (probe->attempt != NULL)
+            attempt_close(probe->attempt);
+        probe->attempt = NULL;
+        buf_fini(&probe->order);
+    }
+    pool_close(&prober->pool);
+    deadlines_close(&prober->deadlines);
+}
+
+void prober_fini(struct prober *prober)
+{
+    pool_fini(&prober->pool);
+    free(prober->probes);
+}

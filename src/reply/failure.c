@@ -1,0 +1,52 @@
+#include "failure.h"
+
+#include "dialect/openai.h"
+
+enum { BODY_MAX = 64 * 1024 };
+
+static void put_number_header(struct reply *reply, struct str name,
+                              unsigned number)
+{
+    struct buf text;
+
+    buf_init(&text, 32);
+    buf_put_u64(&text, number);
+    reply_header(reply, name, buf_str(&text));
+    buf_fini(&text);
+}
+
+static void answer(struct reply *reply, const struct chat_error *error)
+{
+    struct buf body;
+    struct str piece;
+
+    if (error->retry_after_s > 0)
+        put_number_header(reply, STR("Retry-After"), error->retry_after_s);
+    if (error->never_retry)
+        reply_header(reply, STR("x-should-retry"), STR("false"));
+    if (error->upstream_id.len > 0)
+        reply_header(reply, STR("x-upstream-request-id"), error->upstream_id);
+    if (error->error == ERR_UNAUTHORIZED)
+        reply_header(reply, STR("WWW-Authenticate"), STR("Bearer"));
+    buf_init(&body, BODY_MAX);
+    openai_write_error(error, &body);
+    piece = buf_str(&body);
+    reply_whole(reply, chat_error_status(error), STR("application/json"),
+                &piece, 1);
+    buf_fini(&body);
+}
+
+void failure_reply(struct reply *reply, const struct chat_error *error)
+{
+    struct buf last;
+
+    if (!reply->has_begun) {
+        answer(reply, error);
+        return;
+    }
+    buf_init(&last, BODY_MAX);
+    openai_write_stream_error(error, &last);
+    reply_put(reply, buf_str(&last));
+    buf_fini(&last);
+    reply_end(reply);
+}

@@ -1,0 +1,209 @@
+#include "reply.h"
+
+#include <stdio.h>
+
+#include "check.h"
+#include "clock.h"
+
+enum { HEAD_MAX = 32 * 1024 };
+
+const char *reply_phrase(int status)
+{
+    switch (status) {
+    case 200:
+        return "OK";
+    case 400:
+        return "Bad Request";
+    case 401:
+        return "Unauthorized";
+    case 403:
+        return "Forbidden";
+    case 404:
+        return "Not Found";
+    case 405:
+        return "Method Not Allowed";
+    case 408:
+        return "Request Timeout";
+    case 409:
+        return "Conflict";
+    case 413:
+        return "Content Too Large";
+    case 415:
+        return "Unsupported Media Type";
+    case 417:
+        return "Expectation Failed";
+    case 422:
+        return "Unprocessable Content";
+    case 429:
+        return "Too Many Requests";
+    case 431:
+        return "Request Header Fields Too Large";
+    case 500:
+        return "Internal Server Error";
+    case 501:
+        return "Not Implemented";
+    case 502:
+        return "Bad Gateway";
+    case 503:
+        return "Service Unavailable";
+    case 504:
+        return "Gateway Timeout";
+    default:
+        return "Unknown";
+    }
+}
+
+void reply_init(struct reply *reply, struct sink *sink)
+{
+    *reply = (struct reply){.sink = sink};
+    buf_init(&reply->head, HEAD_MAX);
+}
+
+void reply_close(struct reply *reply)
+{
+    struct sink *sink = reply->sink;
+    bool keep = reply->keeps_alive;
+    bool is_complete = reply->has_ended;
+
+    /* the reply itself may stand in the request's memory */
+    buf_fini(&reply->head);
+    if (is_complete)
+        sink->ops->finish(sink, keep);
+    else
+        sink->ops->abort(sink);
+}
+
+void reply_header(struct reply *reply, struct str name, struct str value)
+{
+    check(!reply->has_begun);
+    buf_put(&reply->head, name);
+    buf_put(&reply->head, STR(": "));
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char c = (unsigned char)value.ptr[i];
+
+        /* no value of a peer's may end the line */
+        buf_put_char(&reply->head, c < 0x20 || c >= 0x7F ? '?' : (char)c);
+    }
+    buf_put(&reply->head, STR("\r\n"));
+}
+
+/* The date changes once a second, and threads do not share it. */
+static struct str date_line(void)
+{
+    static _Thread_local char line[8 + CLOCK_HTTP_SIZE];
+    static _Thread_local int64_t made_at = -1;
+    int64_t now = clock_wall_s();
+
+    if (now != made_at) {
+        char date[CLOCK_HTTP_SIZE];
+
+        clock_http_date(now, date);
+        (void)snprintf(line, sizeof(line), "Date: %s\r\n", date);
+        made_at = now;
+    }
+    return str_of(line);
+}
+
+/* Status line and headers, up to and with the empty line. */
+static void finish_head(struct reply *reply, struct buf *out,
+                        struct str content_type, bool has_length, size_t length)
+{
+    buf_printf(out, "HTTP/1.1 %d %s\r\nContent-Type: ", reply->status,
+               reply_phrase(reply->status));
+    buf_put(out, content_type);
+    if (has_length) {
+        buf_put(out, STR("\r\nContent-Length: "));
+        buf_put_u64(out, length);
+        buf_put(out, STR("\r\n"));
+    } else if (!reply->is_http_1_0) {
+        buf_put(out, STR("\r\nTransfer-Encoding: chunked\r\n"));
+    } else {
+        reply->keeps_alive = false; /* only the end can tell the end */
+        buf_put(out, STR("\r\n"));
+    }
+    if (!reply->keeps_alive)
+        buf_put(out, STR("Connection: close\r\n"));
+    else if (reply->is_http_1_0)
+        buf_put(out, STR("Connection: keep-alive\r\n"));
+    buf_put(out, date_line());
+    buf_put(out, buf_str(&reply->head));
+    buf_put(out, STR("\r\n"));
+}
+
+void reply_whole(struct reply *reply, int status, struct str content_type,
+                 const struct str pieces[], size_t count)
+{
+    struct str all[REPLY_MAX_PIECES + 1];
+    struct buf head;
+    size_t length = 0;
+
+    check(!reply->has_begun && count <= REPLY_MAX_PIECES);
+    reply->has_begun = reply->has_ended = true;
+    reply->status = status;
+    for (size_t i = 0; i < count; i++) {
+        all[i + 1] = pieces[i];
+        length += pieces[i].len;
+    }
+    buf_init(&head, 2 * HEAD_MAX);
+    finish_head(reply, &head, content_type, true, length);
+    all[0] = buf_str(&head);
+    if (reply->is_head_method)
+        count = 0;
+    else
+        reply->bytes = length;
+    reply->sink->ops->write(reply->sink, all, count + 1);
+    buf_fini(&head);
+}
+
+void reply_stream(struct reply *reply)
+{
+    check(!reply->has_begun);
+    reply->is_stream = true;
+    reply->status = 200;
+}
+
+void reply_put(struct reply *reply, struct str bytes)
+{
+    struct str pieces[4];
+    struct buf head;
+    char length[24];
+    size_t n = 0;
+
+    if (bytes.len == 0 || reply->has_ended)
+        return;
+    buf_init(&head, 2 * HEAD_MAX);
+    if (!reply->has_begun) {
+        finish_head(reply, &head, STR("text/event-stream; charset=utf-8"),
+                    false, 0);
+        reply->has_begun = true;
+        pieces[n++] = buf_str(&head);
+    }
+    if (reply->is_http_1_0) {
+        pieces[n++] = bytes;
+    } else {
+        int len = snprintf(length, sizeof(length), "%zx\r\n", bytes.len);
+
+        pieces[n++] = (struct str){length, (size_t)len};
+        pieces[n++] = bytes;
+        pieces[n++] = STR("\r\n");
+    }
+    reply->bytes += bytes.len;
+    reply->sink->ops->write(reply->sink, pieces, n);
+    buf_fini(&head);
+}
+
+void reply_end(struct reply *reply)
+{
+    struct str last = STR("0\r\n\r\n");
+
+    if (reply->has_ended)
+        return;
+    reply->has_ended = true;
+    if (!reply->is_http_1_0)
+        reply->sink->ops->write(reply->sink, &last, 1);
+}
+
+size_t reply_queued(const struct reply *reply)
+{
+    return reply->sink->ops->queued(reply->sink);
+}

@@ -1,0 +1,315 @@
+#include "worker.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "admit/key.h"
+#include "check.h"
+#include "exchange.h"
+#include "log.h"
+#include "web/pages.h"
+
+enum { SCRATCH_MAX = 1 << 30, METRICS_MAX = 4 << 20 };
+
+/* --- where a request goes
+ * ------------------------------------------------------------ */
+
+enum place {
+    PLACE_CHAT,
+    PLACE_ROUTE,
+    PLACE_MODELS,
+    PLACE_MODEL,
+    PLACE_HEALTH,
+    PLACE_READY,
+    PLACE_METRICS,
+};
+
+static const struct route {
+    struct str path;
+    enum place place;
+    bool is_post;
+    bool is_prefix; /* the rest of the path is an argument */
+    bool needs_key; /* if keys are configured at all */
+} routes[] = {
+    {STR_INIT("/v1/chat/completions"), PLACE_CHAT, true, false, true},
+    {STR_INIT("/v1/route"), PLACE_ROUTE, true, false, true},
+    {STR_INIT("/v1/models"), PLACE_MODELS, false, false, true},
+    {STR_INIT("/v1/models/"), PLACE_MODEL, false, true, true},
+    {STR_INIT("/health"), PLACE_HEALTH, false, false, false},
+    {STR_INIT("/ready"), PLACE_READY, false, false, false},
+    {STR_INIT("/metrics"), PLACE_METRICS, false, false, false},
+};
+
+static const struct route *route_find(struct str path)
+{
+    for (size_t i = 0; i < COUNT_OF(routes); i++) {
+        const struct route *route = &routes[i];
+
+        if (route->is_prefix
+                ? str_starts(path, route->path) && path.len > route->path.len
+                : str_eq(path, route->path))
+            return route;
+    }
+    return NULL;
+}
+
+static bool is_method(const struct route *route, struct str method)
+{
+    if (route->is_post)
+        return str_eq(method, STR("POST"));
+    return str_eq(method, STR("GET")) || str_eq(method, STR("HEAD"));
+}
+
+/* --- the door's events
+ * ------------------------------------------------------------------ */
+
+/* Before the body: who may not come in must not send 32 MB either. */
+static enum error on_head(void *ctx, struct request *request)
+{
+    struct worker *worker = ctx;
+    const struct route *route = route_find(request->path);
+    const struct api_key *key;
+
+    if (route != NULL && route->needs_key &&
+        !key_check(worker->catalog, &request->head, &key))
+        return ERR_UNAUTHORIZED;
+    return OK;
+}
+
+static void refuse_path(struct worker *worker, struct request *request)
+{
+    struct str method = request->method;
+    struct str path = str_clip(request->path, 100);
+    struct str detail = arena_copy_utf8(
+        &request->arena, arena_printf(&request->arena, "%.*s %.*s",
+                                      STR_ARG(method), STR_ARG(path)));
+
+    exchange_refuse(worker, request, ERR_NO_SUCH_PATH, detail.ptr);
+}
+
+static void answer_page(struct worker *worker, struct request *request,
+                        const struct route *route)
+{
+    struct reply reply;
+    struct buf text;
+
+    reply_init(&reply, &request->sink);
+    reply.is_http_1_0 = request->is_http_1_0;
+    reply.keeps_alive = request->keeps_alive;
+    reply.is_head_method = str_eq(request->method, STR("HEAD"));
+    switch (route->place) {
+    case PLACE_MODELS:
+        page_models(&reply, worker->catalog);
+        break;
+    case PLACE_MODEL:
+        page_model(
+            &reply, &request->arena, worker->catalog,
+            str_slice(request->path, route->path.len, request->path.len));
+        break;
+    case PLACE_READY:
+        page_ready(&reply, worker->host->is_draining(worker->host->ctx));
+        break;
+    case PLACE_METRICS:
+        buf_init(&text, METRICS_MAX);
+        worker->host->write_metrics(worker->host->ctx, &text);
+        page_put_replicas(worker->catalog, &text);
+        page_metrics(&reply, buf_str(&text));
+        buf_fini(&text);
+        break;
+    default:
+        page_health(&reply);
+        break;
+    }
+    reply_close(&reply);
+}
+
+static void on_request(void *ctx, struct request *request)
+{
+    struct worker *worker = ctx;
+    const struct route *route = route_find(request->path);
+
+    if (route == NULL)
+        refuse_path(worker, request);
+    else if (!is_method(route, request->method))
+        exchange_refuse(worker, request, ERR_METHOD,
+                        route->is_post ? "use POST" : "use GET");
+    else if (route->place == PLACE_CHAT || route->place == PLACE_ROUTE)
+        exchange_begin(worker, request, route->place == PLACE_ROUTE);
+    else
+        answer_page(worker, request, route);
+}
+
+static void on_refused(void *ctx, struct request *request, enum error error,
+                       const char *detail)
+{
+    exchange_refuse(ctx, request, error, detail);
+}
+
+static void on_drain(void *ctx, struct request *request)
+{
+    (void)ctx;
+    if (request->owner != NULL)
+        exchange_on_drain(request);
+}
+
+static void on_gone(void *ctx, struct request *request)
+{
+    (void)ctx;
+    exchange_on_gone(request);
+}
+
+/* --- the thread
+ * ------------------------------------------------------------------------------
+ */
+
+static void take_inbox(struct worker *worker)
+{
+    uv_os_sock_t *fds;
+    unsigned count;
+
+    uv_mutex_lock(&worker->inbox_lock);
+    fds = worker->inbox;
+    count = worker->inbox_count;
+    worker->inbox = NULL;
+    worker->inbox_count = worker->inbox_cap = 0;
+    uv_mutex_unlock(&worker->inbox_lock);
+    for (unsigned i = 0; i < count; i++) {
+        door_admit(&worker->door, fds[i]);
+        atomic_fetch_sub(&worker->waiting, 1);
+    }
+    free(fds);
+}
+
+static void begin_stop(struct worker *worker)
+{
+    worker->is_stopping = true;
+    exchange_cut_all(worker);
+    door_cut(&worker->door);
+    pool_close(&worker->pool);
+}
+
+/* All handles but our own are closed: nothing is left to wait for. */
+static void close_if_done(struct worker *worker)
+{
+    if (!worker->is_stopping || !list_empty(&worker->exchanges) ||
+        !pool_is_empty(&worker->pool) ||
+        uv_is_closing((uv_handle_t *)&worker->wake))
+        return;
+    uv_close((uv_handle_t *)&worker->wake, NULL);
+    deadlines_close(&worker->deadlines);
+}
+
+static void on_wake(uv_async_t *wake)
+{
+    struct worker *worker = wake->data;
+
+    take_inbox(worker);
+    if (atomic_load(&worker->asked_to_drain) && !worker->is_draining) {
+        worker->is_draining = true;
+        door_close_idle(&worker->door);
+    }
+    if (atomic_load(&worker->asked_to_stop) && !worker->is_stopping)
+        begin_stop(worker);
+    exchange_wake_parked(worker);
+    close_if_done(worker);
+    if (worker->is_stopping && !uv_is_closing((uv_handle_t *)wake)) {
+        /* jobs on the thread pool, closing handles: look again */
+        uv_async_send(wake);
+    }
+}
+
+static void worker_main(void *arg)
+{
+    struct worker *worker = arg;
+
+    uv_run(&worker->loop, UV_RUN_DEFAULT);
+    pool_fini(&worker->pool);
+    check(uv_loop_close(&worker->loop) == 0);
+    wire_loop_fini(&worker->wire_loop);
+    buf_fini(&worker->scratch);
+    catalog_unref(worker->catalog);
+}
+
+void worker_start(struct worker *worker, struct catalog *catalog,
+                  _Atomic size_t *memory_used, const struct worker_host *host)
+{
+    const struct settings *settings = &catalog->settings;
+    struct accept_limits limits = {
+        .max_body_bytes = settings->body_bytes,
+        .head_ms = settings->head_ms,
+        .body_ms = settings->body_ms,
+        .idle_ms = settings->keep_alive_ms,
+        .memory_budget = settings->memory_bytes,
+        .memory_used = memory_used,
+    };
+
+    *worker = (struct worker){
+        .catalog = catalog_ref(catalog),
+        .host = host,
+        .handler = {on_head, on_request, on_refused, on_drain, on_gone, NULL},
+    };
+    worker->handler.ctx = worker;
+    check(uv_loop_init(&worker->loop) == 0);
+    wire_loop_init(&worker->loop, &worker->wire_loop);
+    deadlines_open(&worker->deadlines, &worker->loop);
+    door_init(&worker->door, &worker->loop, &worker->deadlines,
+              &worker->handler, &limits);
+    pool_init(&worker->pool, &worker->loop, &worker->deadlines, catalog);
+    list_init(&worker->exchanges);
+    list_init(&worker->parked);
+    buf_init(&worker->scratch, SCRATCH_MAX);
+    check(uv_mutex_init(&worker->inbox_lock) == 0);
+    check(uv_async_init(&worker->loop, &worker->wake, on_wake) == 0);
+    worker->wake.data = worker;
+    check(uv_thread_create(&worker->thread, worker_main, worker) == 0);
+}
+
+void worker_give(struct worker *worker, uv_os_sock_t fd)
+{
+    atomic_fetch_add(&worker->waiting, 1);
+    uv_mutex_lock(&worker->inbox_lock);
+    if (worker->inbox_count == worker->inbox_cap) {
+        unsigned cap = worker->inbox_cap == 0 ? 16 : worker->inbox_cap * 2;
+        uv_os_sock_t *grown = realloc(worker->inbox, cap * sizeof(*grown));
+
+        if (grown == NULL)
+            out_of_memory();
+        worker->inbox = grown;
+        worker->inbox_cap = cap;
+    }
+    worker->inbox[worker->inbox_count++] = fd;
+    uv_mutex_unlock(&worker->inbox_lock);
+    uv_async_send(&worker->wake);
+}
+
+unsigned worker_load(const struct worker *worker)
+{
+    return atomic_load(&worker->door.client_count) +
+           atomic_load(&worker->waiting);
+}
+
+void worker_look(struct worker *worker)
+{
+    uv_async_send(&worker->wake);
+}
+
+void worker_drain(struct worker *worker)
+{
+    atomic_store(&worker->asked_to_drain, true);
+    uv_async_send(&worker->wake);
+}
+
+void worker_stop(struct worker *worker)
+{
+    atomic_store(&worker->asked_to_stop, true);
+    uv_async_send(&worker->wake);
+}
+
+void worker_join(struct worker *worker)
+{
+    uv_thread_join(&worker->thread);
+    for (unsigned i = 0; i < worker->inbox_count; i++)
+        close(worker->inbox[i]);
+    free(worker->inbox);
+    uv_mutex_destroy(&worker->inbox_lock);
+}

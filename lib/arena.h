@@ -25,8 +25,10 @@ void arena_init(struct arena *arena);
 void arena_clear(struct arena *arena);
 
 /* Aligned for any type; not zeroed. */
-void *arena_alloc(struct arena *arena, size_t size);
-void *arena_calloc(struct arena *arena, size_t count, size_t size);
+void *arena_alloc(struct arena *arena, size_t size)
+    __attribute__((returns_nonnull));
+void *arena_calloc(struct arena *arena, size_t count, size_t size)
+    __attribute__((returns_nonnull));
 /* A copy with a NUL behind it. */
 struct str arena_copy(struct arena *arena, struct str s);
 /* The same, with '?' for every byte that is not part of valid UTF-8. */

@@ -11,7 +11,7 @@ enum { SMALL = 32 * 1024 };
 static const yyjson_read_flag read_flags =
     YYJSON_READ_INSITU | YYJSON_READ_NUMBER_AS_RAW;
 
-/* --- the scan before the parser ------------------------------------------ */
+/* --- the scan before the parser ----------------------------------------- */
 
 /* The closing quote of the string that opens at text[at], or text.len. */
 static size_t string_end(struct str text, size_t at)
@@ -78,7 +78,7 @@ static bool scan(struct str text, struct json_error *error)
     return true;
 }
 
-/* --- reading -------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------ */
 
 static void *arena_malloc(void *ctx, size_t size)
 {
@@ -351,7 +351,7 @@ const char *json_type_name(yyjson_val *value)
     }
 }
 
-/* --- writing -------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------ */
 
 static void comma(struct json_out *out)
 {

@@ -71,7 +71,7 @@ bool log_enabled(enum log_level level)
            atomic_load_explicit(&logger.level, memory_order_relaxed);
 }
 
-/* --- the way out ---------------------------------------------------------- */
+/* --- the way out -------------------------------------------------------- */
 
 static void write_all(const char *bytes, size_t len)
 {
@@ -230,7 +230,7 @@ static void line_out(const char *bytes, size_t len)
         uv_sem_post(&logger.wake);
 }
 
-/* --- one line ------------------------------------------------------------- */
+/* --- one line ----------------------------------------------------------- */
 
 /* Room is kept for the closing brace and the line feed. */
 static void add(struct log_line *line, struct str s)

@@ -70,7 +70,7 @@ static void give_up(struct wire *wire)
         (void)shutdown(fd, SHUT_RDWR);
 }
 
-/* --- in ------------------------------------------------------------------- */
+/* --- in ----------------------------------------------------------------- */
 
 /* Sends what TLS has to say. */
 static void flush_records(struct wire *wire)
@@ -180,7 +180,7 @@ void wire_resume(struct wire *wire)
         read_as_wanted(wire);
 }
 
-/* --- out ------------------------------------------------------------------ */
+/* --- out ---------------------------------------------------------------- */
 
 static unsigned as_bufs(const struct str pieces[], size_t count,
                         uv_buf_t bufs[])
@@ -375,7 +375,7 @@ size_t wire_queued(const struct wire *wire)
     return n;
 }
 
-/* --- open and close ------------------------------------------------------- */
+/* --- open and close ----------------------------------------------------- */
 
 static void init(struct wire *wire, uv_loop_t *loop,
                  const struct wire_events *events, void *owner)

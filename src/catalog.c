@@ -32,8 +32,7 @@ static struct str keep(struct maker *m, struct str s)
     return s.len == 0 ? (struct str){NULL, 0} : arena_copy(m->arena, s);
 }
 
-/* --- settings ---------------------------------------------------------------
- */
+/* --- settings ----------------------------------------------------------- */
 
 static uint64_t ms(const struct config *config, enum config_option option)
 {
@@ -98,8 +97,7 @@ static void make_settings(struct maker *m)
                         "expected at least 1");
 }
 
-/* --- backends
- * ------------------------------------------------------------------ */
+/* --- backends ----------------------------------------------------------- */
 
 static void free_tls(void *context)
 {
@@ -336,8 +334,7 @@ static void make_backends(struct maker *m)
     }
 }
 
-/* --- rules
- * ------------------------------------------------------------------------ */
+/* --- rules -------------------------------------------------------------- */
 
 static void free_regex(void *regex)
 {
@@ -457,9 +454,7 @@ static void make_rules(struct maker *m)
     make_thresholds(m);
 }
 
-/* --- keys
- * ---------------------------------------------------------------------------
- */
+/* --- keys --------------------------------------------------------------- */
 
 static void make_keys(struct maker *m)
 {
@@ -496,8 +491,7 @@ static void make_keys(struct maker *m)
     }
 }
 
-/* --- Claude's models
- * ------------------------------------------------------------------ */
+/* --- Claude's models ---------------------------------------------------- */
 
 static void make_claude(struct maker *m)
 {
@@ -529,8 +523,7 @@ static void make_claude(struct maker *m)
     buf_fini(&file);
 }
 
-/* --- the whole
- * -------------------------------------------------------------------------- */
+/* --- the whole ---------------------------------------------------------- */
 
 struct catalog *catalog_new(struct config *config)
 {

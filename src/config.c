@@ -23,8 +23,7 @@ static const struct {
     {CONFIG_ROOT, STR_INIT("keys"), CONFIG_KEY},
 };
 
-/* --- problems
- * ------------------------------------------------------------------ */
+/* --- problems ----------------------------------------------------------- */
 
 static void problem(struct config *config, unsigned line, const char *format,
                     va_list args)
@@ -105,8 +104,7 @@ void config_complain_node(struct config *config, const struct config_node *node,
     complain(config, node->line, "%.*s: %s", STR_ARG(node->path), text);
 }
 
-/* --- values
- * ----------------------------------------------------------------------- */
+/* --- values ------------------------------------------------------------- */
 
 static enum config_option first_of(enum config_section section)
 {
@@ -248,8 +246,7 @@ static void node_init(struct config *config, struct config_node *node,
         set_default(config, node, (enum config_option)(first + i));
 }
 
-/* --- references
- * ---------------------------------------------------------------------- */
+/* --- references --------------------------------------------------------- */
 
 /* Replaces ${VAR} and ${VAR:-otherwise}.  False, with a problem, when a
  * variable is not set and there is no other word for it. */
@@ -306,9 +303,7 @@ static bool expand(struct config *config, unsigned line, struct str path,
     return true;
 }
 
-/* --- the file
- * ---------------------------------------------------------------------------
- */
+/* --- the file ----------------------------------------------------------- */
 
 struct file {
     struct config *config;
@@ -634,8 +629,7 @@ static void read_file(struct config *config, const char *name)
     fclose(stream);
 }
 
-/* --- the environment
- * ----------------------------------------------------------------------- */
+/* --- the environment ---------------------------------------------------- */
 
 static void read_environment(struct config *config)
 {

@@ -28,8 +28,7 @@ static const struct {
                   "`Authorization: Bearer` or `x-api-key`.")},
 };
 
-/* --- weir check
- * ------------------------------------------------------------------ */
+/* --- weir check --------------------------------------------------------- */
 
 static void show_padded(struct buf *out, struct str text, size_t width)
 {
@@ -103,8 +102,7 @@ void config_show(const struct config *config, struct buf *out)
         show_node(config, &config->keys[i], out);
 }
 
-/* --- docs/config.md
- * ------------------------------------------------------------------ */
+/* --- docs/config.md ----------------------------------------------------- */
 
 static void document_row(const struct config_row *row, struct buf *out)
 {

@@ -25,8 +25,7 @@ struct gateway {
     _Atomic bool is_draining;
 };
 
-/* --- what workers ask for, from their threads
- * --------------------------------------- */
+/* --- what workers ask for, from their threads --------------------------- */
 
 static void on_health(void *ctx)
 {
@@ -54,8 +53,7 @@ static bool is_draining(void *ctx)
     return atomic_load(&gateway->is_draining);
 }
 
-/* --- on the gateway's own thread
- * --------------------------------------------------------- */
+/* --- on the gateway's own thread ---------------------------------------- */
 
 static void on_socket(void *ctx, uv_os_sock_t fd)
 {
@@ -141,9 +139,7 @@ static void gateway_main(void *arg)
     uv_run(&gateway->loop, UV_RUN_DEFAULT);
 }
 
-/* --- for the owner
- * -----------------------------------------------------------------------------
- */
+/* --- for the owner ------------------------------------------------------ */
 
 struct gateway *gateway_start(struct catalog *catalog, const char **why)
 {

@@ -37,8 +37,7 @@ static const char usage[] =
     "  VLLM_BASE_URL=http://127.0.0.1:8000 LOCAL_MODEL=qwen2.5-7b\n"
     "  ANTHROPIC_API_KEY=...\n";
 
-/* --- options
- * --------------------------------------------------------------------- */
+/* --- options ------------------------------------------------------------ */
 
 struct arguments {
     const char *file;
@@ -65,13 +64,14 @@ static const struct {
  * another option. */
 static const char *value_of(const char *name, int argc, char **argv, int *i)
 {
+    const char *arg = argv[*i];
     size_t len = strlen(name);
 
-    if (strncmp(argv[*i], name, len) != 0)
+    if (arg == NULL || strncmp(arg, name, len) != 0)
         return NULL;
-    if (argv[*i][len] == '=')
-        return argv[*i] + len + 1;
-    if (argv[*i][len] != '\0')
+    if (arg[len] == '=')
+        return arg + len + 1;
+    if (arg[len] != '\0')
         return NULL;
     if (*i + 1 >= argc) {
         fprintf(stderr, "weir: %s: expected a value behind it\n", name);
@@ -109,7 +109,7 @@ static void parse_arguments(struct arguments *arguments, int argc, char **argv)
             file = value_of("-c", argc, argv, &i);
         if (file != NULL) {
             arguments->file = file;
-        } else if (strcmp(argv[i], "--markdown") == 0) {
+        } else if (str_eq(str_of(argv[i]), STR("--markdown"))) {
             arguments->is_markdown = true;
         } else if (!take_flag(arguments, argc, argv, &i)) {
             fprintf(stderr,
@@ -143,9 +143,7 @@ static void print_problems(const struct config *config)
             STR_ARG(buf_str(&config->problems)));
 }
 
-/* --- serve
- * ---------------------------------------------------------------------------
- */
+/* --- serve -------------------------------------------------------------- */
 
 static const char no_backend[] =
     "weir: there is no backend to serve: set VLLM_BASE_URL and LOCAL_MODEL "
@@ -254,8 +252,7 @@ static int command_serve(const struct arguments *arguments)
     return status;
 }
 
-/* --- the other commands
- * ------------------------------------------------------------------ */
+/* --- the other commands ------------------------------------------------- */
 
 static void print(const struct buf *text)
 {

@@ -11,8 +11,7 @@
 
 enum { SCRATCH_MAX = 1 << 30, METRICS_MAX = 4 << 20 };
 
-/* --- where a request goes
- * ------------------------------------------------------------ */
+/* --- where a request goes ----------------------------------------------- */
 
 enum place {
     PLACE_CHAT,
@@ -60,8 +59,7 @@ static bool is_method(const struct route *route, struct str method)
     return str_eq(method, STR("GET")) || str_eq(method, STR("HEAD"));
 }
 
-/* --- the door's events
- * ------------------------------------------------------------------ */
+/* --- the door's events -------------------------------------------------- */
 
 /* Before the body: who may not come in must not send 32 MB either. */
 static enum error on_head(void *ctx, struct request *request)
@@ -158,9 +156,7 @@ static void on_gone(void *ctx, struct request *request)
     exchange_on_gone(request);
 }
 
-/* --- the thread
- * ------------------------------------------------------------------------------
- */
+/* --- the thread --------------------------------------------------------- */
 
 static void take_inbox(struct worker *worker)
 {

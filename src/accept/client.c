@@ -39,8 +39,7 @@ struct client {
 
 static void feed(struct client *client, struct str bytes);
 
-/* --- requests
- * ----------------------------------------------------------------- */
+/* --- requests ----------------------------------------------------------- */
 
 static const struct sink_ops sink_ops;
 
@@ -126,8 +125,7 @@ struct str request_peer(struct request *request)
     return str_of(request->peer);
 }
 
-/* --- closing
- * --------------------------------------------------------------------- */
+/* --- closing ------------------------------------------------------------ */
 
 static void on_wire_closed(struct wire *wire)
 {
@@ -184,8 +182,7 @@ static void linger(struct client *client)
     deadline_set(client->door->deadlines, &client->deadline, LINGER_MS);
 }
 
-/* --- the parser's callbacks
- * ------------------------------------------------------- */
+/* --- the parser's callbacks --------------------------------------------- */
 
 static int stop_for(struct client *client, enum error error)
 {
@@ -375,8 +372,7 @@ static const llhttp_settings_t *settings(void)
     return &made;
 }
 
-/* --- from bytes to requests
- * --------------------------------------------------------- */
+/* --- from bytes to requests --------------------------------------------- */
 
 static void begin_parsing(struct client *client)
 {
@@ -477,8 +473,7 @@ static void feed(struct client *client, struct str bytes)
     client->is_feeding = false;
 }
 
-/* --- the wire's events
- * ---------------------------------------------------------------- */
+/* --- the wire's events -------------------------------------------------- */
 
 static void on_wire_bytes(struct wire *wire, struct str bytes)
 {
@@ -531,8 +526,7 @@ static void on_due(struct deadline *deadline)
     }
 }
 
-/* --- the way back
- * ----------------------------------------------------------------------- */
+/* --- the way back ------------------------------------------------------- */
 
 static struct request *request_of(const struct sink *sink)
 {
@@ -616,9 +610,7 @@ static const struct sink_ops sink_ops = {
     .abort = sink_abort,
 };
 
-/* --- the door
- * -----------------------------------------------------------------------------
- */
+/* --- the door ----------------------------------------------------------- */
 
 void door_init(struct door *door, uv_loop_t *loop, struct deadlines *deadlines,
                const struct accept_handler *handler,

@@ -34,8 +34,7 @@ struct str choose_known_names(struct arena *arena,
     return copy;
 }
 
-/* --- pins
- * ------------------------------------------------------------------------ */
+/* --- pins --------------------------------------------------------------- */
 
 /* The tiers that header, key and rule allow together. */
 static bool take_pins(struct chooser *c)
@@ -83,8 +82,7 @@ static bool take_pins(struct chooser *c)
     return true;
 }
 
-/* --- targets
- * ----------------------------------------------------------------------- */
+/* --- targets ------------------------------------------------------------ */
 
 static void add_target(struct chooser *c, const struct backend *backend,
                        struct str upstream)
@@ -147,8 +145,7 @@ static bool refuse_conflict(struct chooser *c, struct str name, enum tier tier)
                        STR_ARG(shown), STR_ARG(tier_text));
 }
 
-/* --- explicit names
- * ------------------------------------------------------------------ */
+/* --- explicit names ----------------------------------------------------- */
 
 static bool choose_named(struct chooser *c, struct str name)
 {
@@ -178,9 +175,7 @@ static bool choose_named(struct chooser *c, struct str name)
     return true;
 }
 
-/* --- auto
- * --------------------------------------------------------------------------------
- */
+/* --- auto --------------------------------------------------------------- */
 
 static enum tier tier_of(const struct rule *rule)
 {
@@ -240,8 +235,7 @@ static bool choose_auto(struct chooser *c)
                        "configured.");
 }
 
-/* --- fit and fallback
- * ---------------------------------------------------------------------- */
+/* --- fit and fallback --------------------------------------------------- */
 
 static const struct model *model_of(const struct catalog *catalog,
                                     const struct target *target)

@@ -29,8 +29,7 @@ static void fail(struct answer *answer, enum error error)
     answer->error = (struct chat_error){.error = error};
 }
 
-/* --- both ends speak the same
- * ------------------------------------------------- */
+/* --- both ends speak the same ------------------------------------------- */
 
 static void relay_one(struct answer *answer, struct arena *scratch,
                       struct str data)
@@ -70,8 +69,7 @@ static void relay_event(struct answer *answer, struct str data)
     arena_clear(&scratch);
 }
 
-/* --- translated
- * ------------------------------------------------------------------ */
+/* --- translated --------------------------------------------------------- */
 
 static void on_event(void *ctx, const struct chat_event *event)
 {
@@ -119,8 +117,7 @@ static void take_event(struct answer *answer, struct str data)
         relay_event(answer, data);
 }
 
-/* --- streams
- * ------------------------------------------------------------------------ */
+/* --- streams ------------------------------------------------------------ */
 
 enum answer_status answer_feed(struct answer *answer, struct str bytes,
                                struct buf *out)
@@ -178,8 +175,7 @@ enum answer_status answer_close(struct answer *answer, struct buf *out)
     return answer->status;
 }
 
-/* --- complete answers
- * ------------------------------------------------------------------ */
+/* --- complete answers --------------------------------------------------- */
 
 static unsigned relay_whole(struct answer *answer, struct arena *arena,
                             struct str body, struct str pieces[RELAY_PIECES])

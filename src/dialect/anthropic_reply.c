@@ -3,8 +3,7 @@
 
 #include "check.h"
 
-/* --- numbers and words that answers and streams share -----------------------
- */
+/* --- numbers and words that answers and streams share ------------------- */
 
 /* Later numbers replace earlier ones, since they are cumulative; but some
  * servers send zeros first. */
@@ -82,8 +81,7 @@ void anthropic_put_input(struct buf *out, yyjson_val *input, bool is_custom)
         json_put_val(&json, input);
 }
 
-/* --- a complete answer
- * --------------------------------------------------------- */
+/* --- a complete answer -------------------------------------------------- */
 
 static struct str input_text(struct arena *arena, yyjson_val *input,
                              bool is_custom)
@@ -211,8 +209,7 @@ bool anthropic_read_answer(struct arena *arena, struct str body,
     return true;
 }
 
-/* --- errors
- * ---------------------------------------------------------------------- */
+/* --- errors ------------------------------------------------------------- */
 
 static bool is_spend_limit(yyjson_val *error)
 {

@@ -7,355 +7,19 @@
  *
  *   messages ──▶ turns (merged, results beside their calls) ──▶ JSON
  */
-#include "anthropic.h"
-
-#include "base64.h"
-#include "check.h"
+#include "anthropic_private.h"
 #include "schema.h"
-#include "strmap.h"
 
 enum { CACHE_BREAKPOINTS = 4 };
 
-/* --- turns ------------------------------------------------------------------
- */
-
-/* One content block that is no tool call and no tool result. */
-struct piece {
-    struct str text;              /* when part and thinking are NULL */
-    const struct chat_part *part; /* an image or a file, or a text's cache */
-    yyjson_val *thinking;         /* a signed block, passed as it is */
-    unsigned message;             /* its message, for error paths */
-};
-
-struct call {
-    const struct chat_call *call;
-    struct str id;
-    const struct chat_message *result; /* NULL: none was given */
-    size_t next_same;                  /* 1 + the next call with this id */
-};
-
-struct turn {
-    bool is_assistant;
-    bool has_results; /* a result for one of its calls has been seen */
-    size_t first_piece, piece_count;
-    size_t first_call, call_count;
-};
-
-struct writer {
-    struct arena *arena;
-    const struct chat *chat;
-    const struct anthropic_options *options;
-    struct anthropic_notes *notes;
-    struct chat_error *error;
-    struct json_out out;
-
-    struct piece *system;
-    size_t system_count;
-    struct piece *pieces;
-    size_t piece_count;
-    struct call *calls;
-    size_t call_count;
-    struct turn *turns;
-    size_t turn_count;
-    struct strmap ids;         /* tool_use ids in use */
-    struct strmap next_result; /* of the latest assistant turn: id → 1 + the
-                                  call that the next result belongs to */
-    struct strmap last_call;   /* id → 1 + the last call with it */
-
-    size_t skip_breakpoints; /* cache breakpoints above the limit */
-    int64_t max_tokens;
-    bool is_choice_forced;
-    bool is_choice_degraded;
-    enum { THINK_SILENT, THINK_ADAPTIVE, THINK_MANUAL, THINK_OFF } thinking;
-    int64_t thinking_budget;
-    int effort; /* enum claude_effort, or -1 */
-};
-
-static void drop(struct writer *w, struct str field)
+static void drop(struct anthropic_writer *w, struct str field)
 {
     w->notes->dropped[w->notes->dropped_count++] = field;
 }
 
-static struct str content_path(struct writer *w, unsigned message,
-                               unsigned part)
-{
-    return arena_printf(w->arena, "messages[%u].content[%u]", message, part);
-}
+/* --- what the model takes ----------------------------------------------- */
 
-static bool refuse_part(struct writer *w, unsigned message,
-                        const struct chat_part *part, const char *why)
-{
-    struct str path = content_path(w, message, part->index);
-
-    return chat_refuse(w->error, w->arena, ERR_UNSUPPORTED_CONTENT, path,
-                       "%.*s: %s", STR_ARG(path), why);
-}
-
-static struct turn *last_turn(struct writer *w)
-{
-    return w->turn_count == 0 ? NULL : &w->turns[w->turn_count - 1];
-}
-
-static struct turn *turn_add(struct writer *w, bool is_assistant)
-{
-    struct turn *turn = &w->turns[w->turn_count++];
-
-    *turn = (struct turn){
-        .is_assistant = is_assistant,
-        .first_piece = w->piece_count,
-        .first_call = w->call_count,
-    };
-    return turn;
-}
-
-static struct piece *piece_add(struct writer *w, struct turn *turn,
-                               unsigned message)
-{
-    struct piece *piece = &w->pieces[w->piece_count++];
-
-    *piece = (struct piece){.message = message};
-    turn->piece_count++;
-    return piece;
-}
-
-static bool is_part_blank(const struct chat_part *part)
-{
-    return (part->kind == CHAT_TEXT || part->kind == CHAT_REFUSAL) &&
-           str_is_blank(part->text);
-}
-
-static void take_parts(struct writer *w, struct turn *turn,
-                       const struct chat_message *message)
-{
-    for (unsigned i = 0; i < message->part_count; i++) {
-        const struct chat_part *part = &message->parts[i];
-        struct piece *piece;
-
-        if (is_part_blank(part))
-            continue;
-        piece = piece_add(w, turn, message->index);
-        piece->part = part;
-        if (part->kind == CHAT_TEXT || part->kind == CHAT_REFUSAL)
-            piece->text = part->text;
-    }
-}
-
-static bool has_parts(const struct chat_message *message)
-{
-    for (unsigned i = 0; i < message->part_count; i++)
-        if (!is_part_blank(&message->parts[i]))
-            return true;
-    return false;
-}
-
-/* Text blocks of a system message; they stand before all turns. */
-static bool sort_system(struct writer *w, const struct chat_message *message)
-{
-    for (unsigned i = 0; i < message->part_count; i++) {
-        const struct chat_part *part = &message->parts[i];
-
-        if (part->kind != CHAT_TEXT)
-            return refuse_part(w, message->index, part,
-                               "a system message can hold text only");
-        if (str_is_blank(part->text))
-            continue;
-        w->system[w->system_count++] = (struct piece){
-            .text = part->text, .part = part, .message = message->index};
-    }
-    return true;
-}
-
-static void sort_user(struct writer *w, const struct chat_message *message)
-{
-    struct turn *turn = last_turn(w);
-
-    if (!has_parts(message))
-        return;
-    if (turn == NULL || turn->is_assistant)
-        turn = turn_add(w, false);
-    take_parts(w, turn, message);
-}
-
-/* An id that no earlier call has. */
-static struct str unique_id(struct writer *w, const struct chat_call *call,
-                            unsigned message, unsigned k)
-{
-    struct str base = call->id.len > 0
-                          ? names_token(w->arena, call->id)
-                          : arena_printf(w->arena, "call_m%u_%u", message, k);
-    size_t n = ++*strmap_at(&w->ids, base);
-    struct str id = base;
-
-    while (n > 1) {
-        size_t *taken;
-
-        id = arena_printf(w->arena, "%.*s_%zu", STR_ARG(base), n);
-        taken = strmap_at(&w->ids, id);
-        if ((*taken)++ == 0)
-            break;
-        n = ++*strmap_at(&w->ids, base);
-    }
-    return id;
-}
-
-static void take_calls(struct writer *w, struct turn *turn,
-                       const struct chat_message *message)
-{
-    for (unsigned k = 0; k < message->call_count; k++) {
-        const struct chat_call *call = &message->calls[k];
-        size_t at = w->call_count++;
-        size_t *last = strmap_at(&w->last_call, call->id);
-
-        w->calls[at] = (struct call){
-            .call = call, .id = unique_id(w, call, message->index, k)};
-        if (*last == 0)
-            *strmap_at(&w->next_result, call->id) = at + 1;
-        else
-            w->calls[*last - 1].next_same = at + 1;
-        *last = at + 1;
-        turn->call_count++;
-    }
-}
-
-/* Thinking that Claude signed goes back unchanged; what another model thought
- * would be refused. */
-static bool is_signed(yyjson_val *block)
-{
-    struct str type = json_get_text(block, STR("type"));
-    struct str signature = json_get_text(block, STR("signature"));
-
-    return str_eq(type, STR("redacted_thinking")) ||
-           (str_eq(type, STR("thinking")) && signature.len > 0 &&
-            !str_eq(signature, STR("router-unsigned")));
-}
-
-static void take_thinking(struct writer *w, struct turn *turn,
-                          const struct chat_message *message)
-{
-    json_each_item (block, message->thinking) {
-        if (is_signed(block))
-            piece_add(w, turn, message->index)->thinking = block;
-    }
-}
-
-static bool has_thinking(const struct chat_message *message)
-{
-    json_each_item (block, message->thinking) {
-        if (is_signed(block))
-            return true;
-    }
-    return false;
-}
-
-static void sort_assistant(struct writer *w, const struct chat_message *message)
-{
-    struct turn *turn = last_turn(w);
-    bool says_refusal = !has_parts(message) && !str_is_blank(message->refusal);
-
-    if (!has_parts(message) && !says_refusal && message->call_count == 0 &&
-        !has_thinking(message))
-        return;
-    if (turn == NULL || !turn->is_assistant || turn->has_results) {
-        turn = turn_add(w, true);
-        strmap_init(&w->next_result, w->arena);
-        strmap_init(&w->last_call, w->arena);
-    }
-    take_thinking(w, turn, message);
-    take_parts(w, turn, message);
-    if (says_refusal)
-        piece_add(w, turn, message->index)->text = message->refusal;
-    take_calls(w, turn, message);
-}
-
-static bool sort_result(struct writer *w, const struct chat_message *message)
-{
-    size_t *next = strmap_find(&w->next_result, message->call_id);
-    struct turn *turn = NULL;
-    size_t at;
-
-    for (size_t i = w->turn_count; i > 0 && turn == NULL; i--)
-        if (w->turns[i - 1].is_assistant)
-            turn = &w->turns[i - 1];
-    if (message->is_function && turn != NULL && turn->call_count > 0) {
-        at = turn->first_call + turn->call_count - 1;
-    } else if (message->is_function || next == NULL || turn == NULL) {
-        struct str path =
-            message->is_function
-                ? arena_printf(w->arena, "messages[%u]", message->index)
-                : arena_printf(w->arena, "messages[%u].tool_call_id",
-                               message->index);
-        struct str id = str_clip(message->call_id, 80);
-
-        return chat_refuse(w->error, w->arena, ERR_BAD_VALUE, path,
-                           "%.*s: no tool call with the id \"%.*s\" in the "
-                           "assistant message before",
-                           STR_ARG(path), STR_ARG(id));
-    } else {
-        at = *next - 1;
-        if (w->calls[at].next_same != 0)
-            *next = w->calls[at].next_same;
-    }
-    w->calls[at].result = message;
-    turn->has_results = true;
-    return true;
-}
-
-static bool sort_messages(struct writer *w)
-{
-    const struct chat *chat = w->chat;
-    size_t parts = 0;
-    size_t calls = 0;
-
-    for (unsigned i = 0; i < chat->message_count; i++) {
-        const struct chat_message *message = &chat->messages[i];
-
-        parts += message->part_count + yyjson_arr_size(message->thinking) + 1;
-        calls += message->call_count;
-    }
-    w->system = ARENA_ARRAY(w->arena, struct piece, parts);
-    w->pieces = ARENA_ARRAY(w->arena, struct piece, parts);
-    w->calls = ARENA_ARRAY(w->arena, struct call, calls);
-    w->turns = ARENA_ARRAY(w->arena, struct turn, chat->message_count + 1);
-    strmap_init(&w->ids, w->arena);
-    strmap_init(&w->next_result, w->arena);
-    strmap_init(&w->last_call, w->arena);
-    for (unsigned i = 0; i < chat->message_count; i++) {
-        const struct chat_message *message = &chat->messages[i];
-        bool ok = true;
-
-        switch (message->role) {
-        case CHAT_SYSTEM:
-            ok = sort_system(w, message);
-            break;
-        case CHAT_USER:
-            sort_user(w, message);
-            break;
-        case CHAT_ASSISTANT:
-            sort_assistant(w, message);
-            break;
-        case CHAT_TOOL:
-            ok = sort_result(w, message);
-            break;
-        }
-        if (!ok)
-            return false;
-    }
-    if (w->turn_count == 0 && w->system_count > 0) {
-        /* nothing but a system text: its last block is what is asked */
-        struct turn *turn = turn_add(w, false);
-
-        *piece_add(w, turn, 0) = w->system[--w->system_count];
-    }
-    if (w->turn_count == 0)
-        return chat_refuse(w->error, w->arena, ERR_BAD_VALUE, STR("messages"),
-                           "messages: all of them are blank");
-    return true;
-}
-
-/* --- what the model takes ---------------------------------------------------
- */
-
-static bool decide_max_tokens(struct writer *w)
+static bool decide_max_tokens(struct anthropic_writer *w)
 {
     const struct chat *chat = w->chat;
     int64_t most = w->options->traits->max_output_tokens;
@@ -378,7 +42,7 @@ static bool is_tool_allowed(const struct chat *chat,
     return chat->allowed_tools == NULL || strmap_find(allowed, name) != NULL;
 }
 
-static void decide_choice(struct writer *w)
+static void decide_choice(struct anthropic_writer *w)
 {
     enum chat_choice choice = w->chat->choice;
     bool wants = w->chat->tool_count > 0 && (choice == CHAT_CHOICE_REQUIRED ||
@@ -390,10 +54,10 @@ static void decide_choice(struct writer *w)
 
 /* Manual thinking is refused when a tool turn at the end lacks its thinking
  * block. */
-static bool last_calls_lack_thinking(const struct writer *w)
+static bool last_calls_lack_thinking(const struct anthropic_writer *w)
 {
     for (size_t i = w->turn_count; i > 0; i--) {
-        const struct turn *turn = &w->turns[i - 1];
+        const struct anthropic_turn *turn = &w->turns[i - 1];
 
         if (turn->is_assistant)
             return turn->call_count > 0 &&
@@ -450,7 +114,7 @@ static int64_t budget_for(enum chat_effort asked, int64_t max_tokens)
     return budget < max_tokens / 2 ? budget : max_tokens / 2;
 }
 
-static void decide_thinking(struct writer *w)
+static void decide_thinking(struct anthropic_writer *w)
 {
     const struct claude_model *traits = w->options->traits;
     enum chat_effort asked = w->chat->effort;
@@ -478,425 +142,9 @@ static void decide_thinking(struct writer *w)
         drop(w, STR("reasoning_effort"));
 }
 
-/* --- blocks
- * ------------------------------------------------------------------- */
+/* --- the other members -------------------------------------------------- */
 
-/* {"cache_control":…}, unless the limit of breakpoints says no: the last ones
- * cover the most. */
-static void put_cache(struct writer *w, yyjson_val *cache)
-{
-    if (cache == NULL)
-        return;
-    if (w->skip_breakpoints > 0) {
-        w->skip_breakpoints--;
-        return;
-    }
-    json_key(&w->out, STR("cache_control"));
-    json_open(&w->out, '{');
-    json_member_str(&w->out, STR("type"), STR("ephemeral"));
-    if (str_eq(json_get_text(cache, STR("ttl")), STR("1h")))
-        json_member_str(&w->out, STR("ttl"), STR("1h"));
-    json_close(&w->out, '}');
-}
-
-static void put_text(struct writer *w, struct str text, yyjson_val *cache)
-{
-    json_open(&w->out, '{');
-    json_member_str(&w->out, STR("type"), STR("text"));
-    json_member_str(&w->out, STR("text"), text);
-    put_cache(w, cache);
-    json_close(&w->out, '}');
-}
-
-/* The type that the bytes have, whatever was declared; empty when they are
- * none of the four. */
-static struct str sniff_image(struct str data)
-{
-    unsigned char b[12] = {0};
-
-    (void)base64_decode_front(data, b, sizeof(b));
-    if (memcmp(b, "\x89PNG", 4) == 0)
-        return STR("image/png");
-    if (memcmp(b, "\xFF\xD8\xFF", 3) == 0)
-        return STR("image/jpeg");
-    if (memcmp(b, "GIF8", 4) == 0)
-        return STR("image/gif");
-    if (memcmp(b, "RIFF", 4) == 0 && memcmp(b + 8, "WEBP", 4) == 0)
-        return STR("image/webp");
-    return STR("");
-}
-
-static struct str image_type(const struct data_url *url)
-{
-    static const struct str taken[] = {
-        STR_INIT("image/jpeg"), STR_INIT("image/png"), STR_INIT("image/gif"),
-        STR_INIT("image/webp")};
-    struct str type = sniff_image(url->data);
-
-    if (type.len > 0)
-        return type;
-    if (str_eq_nocase(url->media_type, STR("image/jpg")))
-        return taken[0];
-    for (size_t i = 0; i < COUNT_OF(taken); i++)
-        if (str_eq_nocase(url->media_type, taken[i]))
-            return taken[i];
-    return STR("");
-}
-
-static void put_source(struct writer *w, struct str type, struct str media_type,
-                       struct str data)
-{
-    json_key(&w->out, STR("source"));
-    json_open(&w->out, '{');
-    json_member_str(&w->out, STR("type"), type);
-    if (media_type.len > 0)
-        json_member_str(&w->out, STR("media_type"), media_type);
-    json_member_str(&w->out,
-                    str_eq(type, STR("url")) ? STR("url") : STR("data"), data);
-    json_close(&w->out, '}');
-}
-
-static void put_document(struct writer *w, struct str title, struct str type,
-                         struct str media_type, struct str data,
-                         yyjson_val *cache)
-{
-    json_open(&w->out, '{');
-    json_member_str(&w->out, STR("type"), STR("document"));
-    if (title.len > 0)
-        json_member_str(&w->out, STR("title"), title);
-    put_source(w, type, media_type, data);
-    put_cache(w, cache);
-    json_close(&w->out, '}');
-}
-
-static bool put_image(struct writer *w, const struct chat_part *part,
-                      unsigned message)
-{
-    struct data_url url;
-    struct str type;
-
-    if (str_starts(part->url, STR("https://"))) {
-        json_open(&w->out, '{');
-        json_member_str(&w->out, STR("type"), STR("image"));
-        put_source(w, STR("url"), STR(""), part->url);
-        put_cache(w, part->cache);
-        json_close(&w->out, '}');
-        return true;
-    }
-    if (str_starts(part->url, STR("http://")))
-        return refuse_part(w, message, part,
-                           "an image URL must begin with https:// or data:");
-    if (!data_url_parse(part->url, &url))
-        return refuse_part(w, message, part,
-                           "expected an https URL or data:<type>;base64,<data> "
-                           "with valid Base64");
-    if (str_eq_nocase(url.media_type, STR("application/pdf"))) {
-        put_document(w, STR(""), STR("base64"), STR("application/pdf"),
-                     url.data, part->cache);
-        return true;
-    }
-    type = image_type(&url);
-    if (type.len == 0)
-        return refuse_part(w, message, part,
-                           "an image must be of type image/jpeg, image/png, "
-                           "image/gif or image/webp");
-    json_open(&w->out, '{');
-    json_member_str(&w->out, STR("type"), STR("image"));
-    put_source(w, STR("base64"), type, url.data);
-    put_cache(w, part->cache);
-    json_close(&w->out, '}');
-    return true;
-}
-
-static bool is_utf8(struct str s)
-{
-    for (size_t i = 0; i < s.len;) {
-        size_t len = str_utf8_length(s, i);
-
-        if (len == 0)
-            return false;
-        i += len;
-    }
-    return true;
-}
-
-static bool put_file(struct writer *w, const struct chat_part *part,
-                     unsigned message)
-{
-    struct data_url url;
-
-    if (part->url.len == 0)
-        return refuse_part(w, message, part,
-                           "a file must come as file_data: this model's "
-                           "backend knows no file_id");
-    if (!data_url_parse(part->url, &url))
-        return refuse_part(w, message, part,
-                           "file_data: expected data:<type>;base64,<data> with "
-                           "valid Base64");
-    if (str_eq_nocase(url.media_type, STR("application/pdf"))) {
-        put_document(w, part->file_name, STR("base64"), STR("application/pdf"),
-                     url.data, part->cache);
-        return true;
-    }
-    if (str_eq_nocase(url.media_type, STR("text/plain"))) {
-        struct str text = base64_decode(w->arena, url.data);
-
-        if (!is_utf8(text) || str_is_blank(text))
-            return refuse_part(w, message, part,
-                               "a text file must hold UTF-8 text");
-        put_document(w, part->file_name, STR("text"), STR("text/plain"), text,
-                     part->cache);
-        return true;
-    }
-    return refuse_part(w, message, part,
-                       "a file must be of type application/pdf or text/plain");
-}
-
-static bool put_part(struct writer *w, const struct chat_part *part,
-                     unsigned message)
-{
-    switch (part->kind) {
-    case CHAT_TEXT:
-    case CHAT_REFUSAL:
-        put_text(w, part->text, part->cache);
-        return true;
-    case CHAT_IMAGE:
-        return put_image(w, part, message);
-    case CHAT_FILE:
-        return put_file(w, part, message);
-    case CHAT_OTHER:
-        break;
-    }
-    {
-        struct str kind = str_clip(part->text, 40);
-        struct str path = content_path(w, message, part->index);
-
-        return chat_refuse(w->error, w->arena, ERR_UNSUPPORTED_CONTENT, path,
-                           "%.*s: the model's backend cannot take content of "
-                           "type \"%.*s\"",
-                           STR_ARG(path), STR_ARG(kind));
-    }
-}
-
-static bool put_piece(struct writer *w, const struct piece *piece)
-{
-    if (piece->thinking != NULL) {
-        json_put_val(&w->out, piece->thinking);
-        return true;
-    }
-    if (piece->part == NULL) {
-        put_text(w, piece->text, NULL);
-        return true;
-    }
-    if (piece->text.len > 0) {
-        put_text(w, piece->text, piece->part->cache);
-        return true;
-    }
-    return put_part(w, piece->part, piece->message);
-}
-
-/* An object whatever the model wrote: one bad call must not make the whole
- * conversation unusable. */
-static void put_input(struct writer *w, const struct chat_call *call)
-{
-    struct json_doc doc;
-    struct json_error ignored;
-
-    json_key(&w->out, STR("input"));
-    if (!call->is_custom) {
-        if (str_is_blank(call->arguments) ||
-            str_eq(str_trim(call->arguments), STR("null"))) {
-            json_put_raw(&w->out, STR("{}"));
-            return;
-        }
-        if (json_read(w->arena, call->arguments, &doc, &ignored) &&
-            yyjson_is_obj(doc.root)) {
-            json_put_val(&w->out, doc.root);
-            return;
-        }
-    }
-    json_open(&w->out, '{');
-    json_member_str(&w->out,
-                    call->is_custom ? STR("input") : STR("__raw_arguments"),
-                    call->arguments);
-    json_close(&w->out, '}');
-}
-
-static void put_call(struct writer *w, const struct call *call)
-{
-    json_open(&w->out, '{');
-    json_member_str(&w->out, STR("type"), STR("tool_use"));
-    json_member_str(&w->out, STR("id"), call->id);
-    json_member_str(&w->out, STR("name"),
-                    names_token(w->arena, call->call->name));
-    put_input(w, call->call);
-    json_close(&w->out, '}');
-}
-
-/* A breakpoint inside a result counts for the whole of it. */
-static yyjson_val *cache_of_result(const struct chat_message *message)
-{
-    for (unsigned i = 0; i < message->part_count; i++)
-        if (message->parts[i].cache != NULL &&
-            !is_part_blank(&message->parts[i]))
-            return message->parts[i].cache;
-    return NULL;
-}
-
-static bool put_result_content(struct writer *w,
-                               const struct chat_message *message)
-{
-    if (!has_parts(message))
-        return true; /* an empty result has no content at all */
-    json_key(&w->out, STR("content"));
-    if (message->content_is_string) {
-        json_put_str(&w->out, message->parts[0].text);
-        return true;
-    }
-    json_open(&w->out, '[');
-    for (unsigned i = 0; i < message->part_count; i++) {
-        const struct chat_part *part = &message->parts[i];
-        struct chat_part bare;
-
-        if (is_part_blank(part))
-            continue;
-        if (part->kind == CHAT_FILE)
-            return refuse_part(w, message->index, part,
-                               "a tool result can hold text and images only");
-        bare = *part;
-        bare.cache = NULL;
-        if (!put_part(w, &bare, message->index))
-            return false;
-    }
-    json_close(&w->out, ']');
-    put_cache(w, cache_of_result(message));
-    return true;
-}
-
-static bool put_result(struct writer *w, const struct call *call)
-{
-    json_open(&w->out, '{');
-    json_member_str(&w->out, STR("type"), STR("tool_result"));
-    json_member_str(&w->out, STR("tool_use_id"), call->id);
-    if (call->result == NULL) {
-        json_key(&w->out, STR("is_error"));
-        json_put_bool(&w->out, true);
-        json_member_str(&w->out, STR("content"),
-                        STR("No result was provided for this tool call."));
-    } else if (!put_result_content(w, call->result)) {
-        return false;
-    }
-    json_close(&w->out, '}');
-    return true;
-}
-
-/* --- messages ----------------------------------------------------------------
- */
-
-static void message_open(struct writer *w, bool is_assistant)
-{
-    json_open(&w->out, '{');
-    json_member_str(&w->out, STR("role"),
-                    is_assistant ? STR("assistant") : STR("user"));
-    json_key(&w->out, STR("content"));
-    json_open(&w->out, '[');
-}
-
-static void message_close(struct writer *w)
-{
-    json_close(&w->out, ']');
-    json_close(&w->out, '}');
-}
-
-static bool put_pieces(struct writer *w, const struct turn *turn)
-{
-    for (size_t i = 0; i < turn->piece_count; i++)
-        if (!put_piece(w, &w->pieces[turn->first_piece + i]))
-            return false;
-    return true;
-}
-
-static bool put_results(struct writer *w, const struct turn *turn)
-{
-    for (size_t i = 0; i < turn->call_count; i++)
-        if (!put_result(w, &w->calls[turn->first_call + i]))
-            return false;
-    return true;
-}
-
-static void put_user_text(struct writer *w, struct str text)
-{
-    message_open(w, false);
-    put_text(w, text, NULL);
-    message_close(w);
-}
-
-/* The last message is the assistant's: the model is to go on with it.  Where
- * that is possible its text must not end in white space. */
-static bool ends_in_prefill(struct writer *w)
-{
-    const struct turn *last = &w->turns[w->turn_count - 1];
-    struct piece *piece;
-
-    if (!last->is_assistant || last->call_count > 0 ||
-        !w->options->traits->takes_prefill ||
-        w->chat->format == CHAT_FORMAT_JSON_SCHEMA ||
-        w->thinking == THINK_MANUAL || last->piece_count == 0)
-        return false;
-    piece = &w->pieces[last->first_piece + last->piece_count - 1];
-    while (piece->text.len > 0 &&
-           str_is_blank(
-               str_slice(piece->text, piece->text.len - 1, piece->text.len)))
-        piece->text.len--;
-    return true;
-}
-
-static bool put_messages(struct writer *w)
-{
-    const struct turn *before = NULL;
-    const struct turn *last = &w->turns[w->turn_count - 1];
-    bool prefills = ends_in_prefill(w);
-
-    json_key(&w->out, STR("messages"));
-    json_open(&w->out, '[');
-    if (w->turns[0].is_assistant)
-        put_user_text(w, STR("."));
-    for (size_t i = 0; i < w->turn_count; i++) {
-        const struct turn *turn = &w->turns[i];
-        bool owes = before != NULL && before->call_count > 0;
-
-        if (owes && turn->is_assistant) {
-            message_open(w, false);
-            if (!put_results(w, before))
-                return false;
-            message_close(w);
-        }
-        message_open(w, turn->is_assistant);
-        if (owes && !turn->is_assistant && !put_results(w, before))
-            return false;
-        if (!put_pieces(w, turn))
-            return false;
-        for (size_t k = 0; k < turn->call_count; k++)
-            put_call(w, &w->calls[turn->first_call + k]);
-        message_close(w);
-        before = turn;
-    }
-    if (last->call_count > 0) {
-        message_open(w, false);
-        if (!put_results(w, last))
-            return false;
-        message_close(w);
-    } else if (last->is_assistant && !prefills) {
-        put_user_text(w, STR("Continue."));
-    }
-    json_close(&w->out, ']');
-    return true;
-}
-
-/* --- the other members
- * -------------------------------------------------------- */
-
-static void put_system(struct writer *w)
+static void put_system(struct anthropic_writer *w)
 {
     bool json_object = w->chat->format == CHAT_FORMAT_JSON_OBJECT;
 
@@ -905,29 +153,32 @@ static void put_system(struct writer *w)
     json_key(&w->out, STR("system"));
     json_open(&w->out, '[');
     for (size_t i = 0; i < w->system_count; i++)
-        put_text(w, w->system[i].text, w->system[i].part->cache);
+        anthropic_put_text(w, w->system[i].text, w->system[i].part->cache);
     if (w->is_choice_degraded && w->chat->choice == CHAT_CHOICE_NAMED) {
         struct str name = names_token(w->arena, w->chat->choice_name);
 
-        put_text(w,
-                 arena_printf(w->arena, "Call the tool \"%.*s\" in this turn.",
-                              STR_ARG(name)),
-                 NULL);
+        anthropic_put_text(w,
+                           arena_printf(w->arena,
+                                        "Call the tool \"%.*s\" in this turn.",
+                                        STR_ARG(name)),
+                           NULL);
     } else if (w->is_choice_degraded) {
-        put_text(w,
-                 STR("Call at least one of the provided tools in this "
-                     "turn."),
-                 NULL);
+        anthropic_put_text(
+            w,
+            STR("Call at least one of the provided tools in this "
+                "turn."),
+            NULL);
     }
     if (json_object)
-        put_text(w,
-                 STR("Respond with a single valid JSON object and nothing "
-                     "else."),
-                 NULL);
+        anthropic_put_text(
+            w,
+            STR("Respond with a single valid JSON object and nothing "
+                "else."),
+            NULL);
     json_close(&w->out, ']');
 }
 
-static void put_tool(struct writer *w, const struct chat_tool *tool)
+static void put_tool(struct anthropic_writer *w, const struct chat_tool *tool)
 {
     json_open(&w->out, '{');
     json_member_str(&w->out, STR("name"), names_token(w->arena, tool->name));
@@ -944,12 +195,12 @@ static void put_tool(struct writer *w, const struct chat_tool *tool)
         json_key(&w->out, STR("strict"));
         json_put_bool(&w->out, true);
     }
-    put_cache(w, tool->cache);
+    anthropic_put_cache(w, tool->cache);
     json_close(&w->out, '}');
 }
 
 /* Calls in the history need their tools: each name once, without arguments. */
-static void put_tools_of_history(struct writer *w)
+static void put_tools_of_history(struct anthropic_writer *w)
 {
     struct strmap seen;
 
@@ -967,7 +218,7 @@ static void put_tools_of_history(struct writer *w)
     json_put_raw(&w->out, STR("{\"type\":\"none\"}"));
 }
 
-static void put_choice(struct writer *w)
+static void put_choice(struct anthropic_writer *w)
 {
     enum chat_choice choice = w->chat->choice;
     bool serial = w->chat->is_serial && choice != CHAT_CHOICE_NONE;
@@ -994,7 +245,7 @@ static void put_choice(struct writer *w)
     json_close(&w->out, '}');
 }
 
-static void put_tools(struct writer *w)
+static void put_tools(struct anthropic_writer *w)
 {
     const struct chat *chat = w->chat;
     struct strmap allowed;
@@ -1016,7 +267,7 @@ static void put_tools(struct writer *w)
     put_choice(w);
 }
 
-static void put_thinking(struct writer *w)
+static void put_thinking(struct anthropic_writer *w)
 {
     if (w->thinking == THINK_SILENT)
         return;
@@ -1039,7 +290,7 @@ static void put_thinking(struct writer *w)
     json_close(&w->out, '}');
 }
 
-static void put_output_config(struct writer *w)
+static void put_output_config(struct anthropic_writer *w)
 {
     static const struct str efforts[CLAUDE_EFFORTS] = {
         STR_INIT("low"), STR_INIT("medium"), STR_INIT("high"),
@@ -1091,7 +342,7 @@ static bool is_above_one(struct str number)
     return value > 1;
 }
 
-static void put_sampling(struct writer *w)
+static void put_sampling(struct anthropic_writer *w)
 {
     const struct chat *chat = w->chat;
 
@@ -1122,7 +373,7 @@ static void put_sampling(struct writer *w)
     }
 }
 
-static void put_stops(struct writer *w)
+static void put_stops(struct anthropic_writer *w)
 {
     const struct chat *chat = w->chat;
     bool any = false;
@@ -1159,7 +410,7 @@ static bool looks_personal(struct str user)
     return user.len >= 7 && digits > 0;
 }
 
-static void put_user(struct writer *w)
+static void put_user(struct anthropic_writer *w)
 {
     bool is_safety = w->chat->safety_identifier.len > 0;
     struct str user = is_safety ? w->chat->safety_identifier : w->chat->user;
@@ -1176,7 +427,7 @@ static void put_user(struct writer *w)
     json_close(&w->out, '}');
 }
 
-static void put_service_tier(struct writer *w)
+static void put_service_tier(struct anthropic_writer *w)
 {
     struct str tier = w->chat->service_tier;
 
@@ -1188,7 +439,7 @@ static void put_service_tier(struct writer *w)
                         : STR("auto"));
 }
 
-static bool refuse_unsupported(struct writer *w)
+static bool refuse_unsupported(struct anthropic_writer *w)
 {
     const struct chat *chat = w->chat;
 
@@ -1214,12 +465,12 @@ static size_t count_breakpoints(const struct chat *chat)
         const struct chat_message *message = &chat->messages[i];
 
         if (message->role == CHAT_TOOL) {
-            n += cache_of_result(message) != NULL;
+            n += anthropic_result_cache(message) != NULL;
             continue;
         }
         for (unsigned k = 0; k < message->part_count; k++)
             n += message->parts[k].cache != NULL &&
-                 !is_part_blank(&message->parts[k]);
+                 !anthropic_is_blank(&message->parts[k]);
     }
     return n;
 }
@@ -1229,7 +480,7 @@ bool anthropic_write_request(struct arena *arena, const struct chat *chat,
                              struct buf *buf, struct anthropic_notes *notes,
                              struct chat_error *error)
 {
-    struct writer writer = {
+    struct anthropic_writer writer = {
         .arena = arena,
         .chat = chat,
         .options = options,
@@ -1237,13 +488,14 @@ bool anthropic_write_request(struct arena *arena, const struct chat *chat,
         .error = error,
         .out = json_out_to(buf),
     };
-    struct writer *w = &writer;
+    struct anthropic_writer *w = &writer;
     size_t breakpoints = count_breakpoints(chat);
 
     *notes = (struct anthropic_notes){0};
     notes->dropped = ARENA_ARRAY(arena, struct str, chat->other_count + 8);
     names_of_tools(arena, chat, &notes->names);
-    if (!refuse_unsupported(w) || !decide_max_tokens(w) || !sort_messages(w))
+    if (!refuse_unsupported(w) || !decide_max_tokens(w) ||
+        !anthropic_sort_messages(w))
         return false;
     decide_choice(w);
     decide_thinking(w);
@@ -1257,7 +509,7 @@ bool anthropic_write_request(struct arena *arena, const struct chat *chat,
      * breakpoints are counted in theirs. */
     put_tools(w);
     put_system(w);
-    if (!put_messages(w))
+    if (!anthropic_put_messages(w))
         return false;
     put_thinking(w);
     put_output_config(w);

@@ -12,7 +12,7 @@
 #include "json.h"
 #include "str.h"
 
-/* --- what went wrong ------------------------------------------------------ */
+/* --- what went wrong ---------------------------------------------------- */
 
 /* An error on its way to the caller.  Fields that are not set (ptr NULL, 0)
  * are taken from the row of `error`. */
@@ -39,7 +39,7 @@ struct str chat_error_type(const struct chat_error *error);
 struct str chat_error_code(const struct chat_error *error);
 struct str chat_error_message(const struct chat_error *error);
 
-/* --- what was asked ------------------------------------------------------- */
+/* --- what was asked ----------------------------------------------------- */
 
 enum chat_role { CHAT_SYSTEM, CHAT_USER, CHAT_ASSISTANT, CHAT_TOOL };
 
@@ -163,7 +163,7 @@ struct chat {
     unsigned file_count;
 };
 
-/* --- what was answered ---------------------------------------------------- */
+/* --- what was answered -------------------------------------------------- */
 
 enum chat_finish {
     CHAT_FINISH_UNSET,
@@ -218,7 +218,7 @@ struct chat_answer {
     struct chat_usage usage;
 };
 
-/* --- a piece of a streamed answer ----------------------------------------- */
+/* --- a piece of a streamed answer --------------------------------------- */
 
 enum chat_event_kind {
     CHAT_EVENT_START,     /* id */

@@ -73,7 +73,7 @@ static void put_call_head(struct json_out *out, const struct chat_call *call)
                     call->is_custom ? STR("custom") : STR("function"));
 }
 
-/* --- a complete answer ---------------------------------------------------- */
+/* --- a complete answer -------------------------------------------------- */
 
 static unsigned count_blocks(const struct chat_answer *answer,
                              enum chat_block_kind kind)
@@ -219,7 +219,7 @@ void openai_write_answer(const struct openai_style *style,
     json_close(&out, '}');
 }
 
-/* --- a streamed answer ---------------------------------------------------- */
+/* --- a streamed answer -------------------------------------------------- */
 
 void openai_stream_init(struct openai_stream *stream,
                         const struct openai_style *style)
@@ -378,7 +378,7 @@ void openai_write_event(struct openai_stream *stream,
     }
 }
 
-/* --- errors out ----------------------------------------------------------- */
+/* --- errors out --------------------------------------------------------- */
 
 void openai_write_error(const struct chat_error *error, struct buf *buf)
 {
@@ -411,7 +411,7 @@ void openai_write_stream_error(const struct chat_error *error, struct buf *buf)
     buf_put(buf, STR("\n\ndata: [DONE]\n\n"));
 }
 
-/* --- errors in ------------------------------------------------------------ */
+/* --- errors in ---------------------------------------------------------- */
 
 unsigned backend_retry_after_s(const struct backend_head *head)
 {

@@ -4,391 +4,36 @@
  * of the official SDK; null means absent everywhere.  What is checked here is
  * what the router itself must know or translate.  Values that only a model
  * server can judge (ranges, names of voices) are left to it. */
-#include "openai.h"
+#include "openai_private.h"
 
-#include <stdlib.h>
+/* --- tools -------------------------------------------------------------- */
 
-struct reader {
-    struct arena *arena;
-    struct chat *chat;
-    struct chat_error *error;
-};
-
-/* --- errors that name the field ------------------------------------------- */
-
-static bool wrong_type(struct reader *r, struct str path, const char *expected,
-                       yyjson_val *got)
-{
-    if (yyjson_is_str(got)) {
-        struct str shown = str_clip(json_text(got), 40);
-
-        return chat_refuse(r->error, r->arena, ERR_BAD_FIELD, path,
-                           "%.*s: expected %s, got the string \"%.*s\"",
-                           STR_ARG(path), expected, STR_ARG(shown));
-    }
-    if (json_is_number(got)) {
-        struct str shown = str_clip(json_number_text(got), 40);
-
-        return chat_refuse(r->error, r->arena, ERR_BAD_FIELD, path,
-                           "%.*s: expected %s, got the number %.*s",
-                           STR_ARG(path), expected, STR_ARG(shown));
-    }
-    return chat_refuse(r->error, r->arena, ERR_BAD_FIELD, path,
-                       "%.*s: expected %s, got %s", STR_ARG(path), expected,
-                       json_type_name(got));
-}
-
-static bool missing(struct reader *r, struct str path)
-{
-    return chat_refuse(r->error, r->arena, ERR_MISSING_FIELD, path,
-                       "%.*s: this field is required", STR_ARG(path));
-}
-
-static bool unknown_value(struct reader *r, struct str path,
-                          const char *expected, struct str got)
-{
-    struct str shown = str_clip(got, 40);
-
-    return chat_refuse(r->error, r->arena, ERR_BAD_VALUE, path,
-                       "%.*s: expected %s, got \"%.*s\"", STR_ARG(path),
-                       expected, STR_ARG(shown));
-}
-
-/* A string member of `object`; absent and null give the empty string. */
-static bool take_text(struct reader *r, yyjson_val *object, struct str key,
-                      struct str path, struct str *out)
-{
-    yyjson_val *value = json_get(object, key);
-
-    *out = json_text(value);
-    if (value == NULL || yyjson_is_str(value))
-        return true;
-    return wrong_type(
-        r, arena_printf(r->arena, "%.*s.%.*s", STR_ARG(path), STR_ARG(key)),
-        "a string", value);
-}
-
-/* --- messages ------------------------------------------------------------- */
-
-static struct str message_path(struct reader *r, unsigned i, const char *rest)
-{
-    return arena_printf(r->arena, "messages[%u]%s", i, rest);
-}
-
-static struct str part_path(struct reader *r, unsigned i, unsigned j,
-                            const char *rest)
-{
-    return arena_printf(r->arena, "messages[%u].content[%u]%s", i, j, rest);
-}
-
-/* A member that holds its value in an object: {"image_url":{"url":…}}; some
- * clients give the value itself. */
-static bool take_wrapped(struct reader *r, yyjson_val *part, unsigned i,
-                         unsigned j, const char *outer, const char *inner,
-                         struct str *out)
-{
-    yyjson_val *value = json_get(part, str_of(outer));
-    struct str path;
-
-    if (yyjson_is_str(value)) {
-        *out = json_text(value);
-        return true;
-    }
-    path = part_path(r, i, j, "");
-    path = arena_printf(r->arena, "%.*s.%s", STR_ARG(path), outer);
-    if (value == NULL)
-        return missing(r, path);
-    if (!yyjson_is_obj(value))
-        return wrong_type(r, path, "an object", value);
-    return take_text(r, value, str_of(inner), path, out);
-}
-
-static bool read_part(struct reader *r, yyjson_val *value, unsigned i,
-                      struct chat_part *part)
-{
-    struct chat *chat = r->chat;
-    yyjson_val *type;
-    struct str name;
-
-    if (!yyjson_is_obj(value))
-        return wrong_type(r, part_path(r, i, part->index, ""), "an object",
-                          value);
-    type = json_get(value, STR("type"));
-    if (type == NULL)
-        return missing(r, part_path(r, i, part->index, ".type"));
-    if (!yyjson_is_str(type))
-        return wrong_type(r, part_path(r, i, part->index, ".type"), "a string",
-                          type);
-    name = json_text(type);
-    part->cache = json_get(value, STR("prompt_cache_breakpoint"));
-    if (part->cache == NULL)
-        part->cache = json_get(value, STR("cache_control"));
-    if (str_eq(name, STR("text")) || str_eq(name, STR("refusal"))) {
-        yyjson_val *text = json_get(value, name);
-
-        part->kind = name.ptr[0] == 't' ? CHAT_TEXT : CHAT_REFUSAL;
-        part->text = json_text(text);
-        if (!yyjson_is_str(text)) {
-            struct str path =
-                part_path(r, i, part->index,
-                          part->kind == CHAT_TEXT ? ".text" : ".refusal");
-
-            return text == NULL ? missing(r, path)
-                                : wrong_type(r, path, "a string", text);
-        }
-        chat->characters += str_code_points(part->text);
-        return true;
-    }
-    if (str_eq(name, STR("image_url"))) {
-        part->kind = CHAT_IMAGE;
-        chat->image_count++;
-        return take_wrapped(r, value, i, part->index, "image_url", "url",
-                            &part->url);
-    }
-    if (str_eq(name, STR("file"))) {
-        yyjson_val *file = json_get(value, STR("file"));
-        struct str path = part_path(r, i, part->index, ".file");
-
-        part->kind = CHAT_FILE;
-        chat->file_count++;
-        if (file == NULL)
-            return missing(r, path);
-        if (!yyjson_is_obj(file))
-            return wrong_type(r, path, "an object", file);
-        return take_text(r, file, STR("filename"), path, &part->file_name) &&
-               take_text(r, file, STR("file_data"), path, &part->url) &&
-               take_text(r, file, STR("file_id"), path, &part->file_id);
-    }
-    part->kind = CHAT_OTHER;
-    part->text = name;
-    return true;
-}
-
-static bool read_content(struct reader *r, yyjson_val *content,
-                         struct chat_message *message)
-{
-    if (content == NULL)
-        return true;
-    if (yyjson_is_str(content)) {
-        message->content_is_string = true;
-        message->parts = ARENA_NEW(r->arena, struct chat_part);
-        message->part_count = 1;
-        message->parts[0].text = json_text(content);
-        r->chat->characters += str_code_points(message->parts[0].text);
-        return true;
-    }
-    if (!yyjson_is_arr(content))
-        return wrong_type(r, message_path(r, message->index, ".content"),
-                          "a string or an array", content);
-    message->parts =
-        ARENA_ARRAY(r->arena, struct chat_part, yyjson_arr_size(content));
-    json_each_item (item, content) {
-        struct chat_part *part = &message->parts[message->part_count];
-
-        part->index = message->part_count++;
-        if (!read_part(r, item, message->index, part))
-            return false;
-    }
-    return true;
-}
-
-/* The name and arguments of a call or of a deprecated function_call. */
-static bool read_function(struct reader *r, yyjson_val *function,
-                          struct str path, struct str arguments_key,
-                          struct chat_call *call)
-{
-    yyjson_val *arguments;
-
-    if (function == NULL)
-        return missing(r, path);
-    if (!yyjson_is_obj(function))
-        return wrong_type(r, path, "an object", function);
-    if (!take_text(r, function, STR("name"), path, &call->name))
-        return false;
-    if (call->name.len == 0)
-        return missing(r, arena_printf(r->arena, "%.*s.name", STR_ARG(path)));
-    arguments = json_get(function, arguments_key);
-    if (yyjson_is_obj(arguments)) {
-        /* not by the book, yet some clients do: the meaning is clear */
-        struct buf text;
-        struct json_out out = json_out_to(&text);
-
-        buf_init(&text, SIZE_MAX / 2);
-        json_put_val(&out, arguments);
-        call->arguments = arena_copy(r->arena, buf_str(&text));
-        buf_fini(&text);
-    } else if (!take_text(r, function, arguments_key, path, &call->arguments)) {
-        return false;
-    }
-    r->chat->characters +=
-        str_code_points(call->name) + str_code_points(call->arguments);
-    return true;
-}
-
-static bool read_call(struct reader *r, yyjson_val *value, unsigned i,
-                      unsigned k, struct chat_call *call)
-{
-    struct str path =
-        arena_printf(r->arena, "messages[%u].tool_calls[%u]", i, k);
-    struct str type;
-    struct str inner;
-
-    if (!yyjson_is_obj(value))
-        return wrong_type(r, path, "an object", value);
-    if (!take_text(r, value, STR("id"), path, &call->id) ||
-        !take_text(r, value, STR("type"), path, &type))
-        return false;
-    call->is_custom = str_eq(type, STR("custom"));
-    if (!call->is_custom && type.len > 0 && !str_eq(type, STR("function")))
-        return unknown_value(r,
-                             arena_printf(r->arena, "%.*s.type", STR_ARG(path)),
-                             "\"function\" or \"custom\"", type);
-    inner = call->is_custom ? STR("custom") : STR("function");
-    path = arena_printf(r->arena, "%.*s.%.*s", STR_ARG(path), STR_ARG(inner));
-    return read_function(r, json_get(value, inner), path,
-                         call->is_custom ? STR("input") : STR("arguments"),
-                         call);
-}
-
-static bool read_calls(struct reader *r, yyjson_val *value,
-                       struct chat_message *message)
-{
-    yyjson_val *calls = json_get(value, STR("tool_calls"));
-    yyjson_val *legacy = json_get(value, STR("function_call"));
-
-    if (calls != NULL && !yyjson_is_arr(calls))
-        return wrong_type(r, message_path(r, message->index, ".tool_calls"),
-                          "an array", calls);
-    message->calls =
-        ARENA_ARRAY(r->arena, struct chat_call, yyjson_arr_size(calls) + 1);
-    json_each_item (item, calls) {
-        unsigned k = message->call_count++;
-
-        if (!read_call(r, item, message->index, k, &message->calls[k]))
-            return false;
-    }
-    if (legacy != NULL) {
-        struct chat_call *call = &message->calls[message->call_count++];
-
-        call->id =
-            arena_printf(r->arena, "call_fn_%u", (unsigned)message->index);
-        return read_function(r, legacy,
-                             message_path(r, message->index, ".function_call"),
-                             STR("arguments"), call);
-    }
-    return true;
-}
-
-static bool read_assistant(struct reader *r, yyjson_val *value,
-                           struct chat_message *message)
-{
-    if (!take_text(r, value, STR("refusal"),
-                   message_path(r, message->index, ""), &message->refusal))
-        return false;
-    r->chat->characters += str_code_points(message->refusal);
-    message->thinking = json_get(value, STR("thinking_blocks"));
-    if (message->thinking != NULL && !yyjson_is_arr(message->thinking))
-        return wrong_type(r,
-                          message_path(r, message->index, ".thinking_blocks"),
-                          "an array", message->thinking);
-    return read_calls(r, value, message);
-}
-
-static bool read_message(struct reader *r, yyjson_val *value,
-                         struct chat_message *message)
-{
-    static const struct {
-        struct str name;
-        enum chat_role role;
-    } roles[] = {
-        {STR_INIT("user"), CHAT_USER},
-        {STR_INIT("assistant"), CHAT_ASSISTANT},
-        {STR_INIT("system"), CHAT_SYSTEM},
-        {STR_INIT("developer"), CHAT_SYSTEM},
-        {STR_INIT("tool"), CHAT_TOOL},
-        {STR_INIT("function"), CHAT_TOOL},
-    };
-    yyjson_val *role;
-    struct str name;
-    size_t i = 0;
-
-    if (!yyjson_is_obj(value))
-        return wrong_type(r, message_path(r, message->index, ""), "an object",
-                          value);
-    role = json_get(value, STR("role"));
-    if (role == NULL)
-        return missing(r, message_path(r, message->index, ".role"));
-    if (!yyjson_is_str(role))
-        return wrong_type(r, message_path(r, message->index, ".role"),
-                          "a string", role);
-    name = json_text(role);
-    while (i < COUNT_OF(roles) && !str_eq(name, roles[i].name))
-        i++;
-    if (i == COUNT_OF(roles))
-        return unknown_value(r, message_path(r, message->index, ".role"),
-                             "one of system, developer, user, assistant, "
-                             "tool, function",
-                             name);
-    message->role = roles[i].role;
-    message->is_function = str_eq(name, STR("function"));
-    if (!read_content(r, json_get(value, STR("content")), message))
-        return false;
-    if (message->role == CHAT_ASSISTANT)
-        return read_assistant(r, value, message);
-    if (message->role == CHAT_TOOL && !message->is_function) {
-        if (!take_text(r, value, STR("tool_call_id"),
-                       message_path(r, message->index, ""), &message->call_id))
-            return false;
-        if (message->call_id.ptr == NULL)
-            return missing(r, message_path(r, message->index, ".tool_call_id"));
-    }
-    return true;
-}
-
-static bool read_messages(struct reader *r, yyjson_val *value)
-{
-    struct chat *chat = r->chat;
-
-    if (!yyjson_is_arr(value))
-        return wrong_type(r, STR("messages"), "an array", value);
-    chat->messages =
-        ARENA_ARRAY(r->arena, struct chat_message, yyjson_arr_size(value));
-    json_each_item (item, value) {
-        struct chat_message *message = &chat->messages[chat->message_count];
-
-        message->index = chat->message_count++;
-        if (!read_message(r, item, message))
-            return false;
-    }
-    return true;
-}
-
-/* --- tools ---------------------------------------------------------------- */
-
-static bool read_tool(struct reader *r, yyjson_val *inner, struct str path,
-                      struct chat_tool *tool)
+static bool read_tool(struct openai_reader *r, yyjson_val *inner,
+                      struct str path, struct chat_tool *tool)
 {
     yyjson_val *strict;
 
     if (inner == NULL)
-        return missing(r, path);
+        return openai_missing(r, path);
     if (!yyjson_is_obj(inner))
-        return wrong_type(r, path, "an object", inner);
-    if (!take_text(r, inner, STR("name"), path, &tool->name) ||
-        !take_text(r, inner, STR("description"), path, &tool->description))
+        return openai_wrong_type(r, path, "an object", inner);
+    if (!openai_take_text(r, inner, STR("name"), path, &tool->name) ||
+        !openai_take_text(r, inner, STR("description"), path,
+                          &tool->description))
         return false;
     if (tool->name.len == 0)
-        return missing(r, arena_printf(r->arena, "%.*s.name", STR_ARG(path)));
+        return openai_missing(
+            r, arena_printf(r->arena, "%.*s.name", STR_ARG(path)));
     strict = json_get(inner, STR("strict"));
     if (strict != NULL && !yyjson_is_bool(strict))
-        return wrong_type(r,
-                          arena_printf(r->arena, "%.*s.strict", STR_ARG(path)),
-                          "true or false", strict);
+        return openai_wrong_type(
+            r, arena_printf(r->arena, "%.*s.strict", STR_ARG(path)),
+            "true or false", strict);
     tool->is_strict = json_is_true(strict);
     if (!tool->is_custom) {
         tool->schema = json_get(inner, STR("parameters"));
         if (tool->schema != NULL && !yyjson_is_obj(tool->schema))
-            return wrong_type(
+            return openai_wrong_type(
                 r, arena_printf(r->arena, "%.*s.parameters", STR_ARG(path)),
                 "an object", tool->schema);
     }
@@ -398,12 +43,12 @@ static bool read_tool(struct reader *r, yyjson_val *inner, struct str path,
     return true;
 }
 
-static bool read_tools(struct reader *r, yyjson_val *value)
+static bool read_tools(struct openai_reader *r, yyjson_val *value)
 {
     struct chat *chat = r->chat;
 
     if (!yyjson_is_arr(value))
-        return wrong_type(r, STR("tools"), "an array", value);
+        return openai_wrong_type(r, STR("tools"), "an array", value);
     chat->tools =
         ARENA_ARRAY(r->arena, struct chat_tool, yyjson_arr_size(value));
     json_each_item (item, value) {
@@ -413,13 +58,14 @@ static bool read_tools(struct reader *r, yyjson_val *value)
         struct str type;
 
         if (!yyjson_is_obj(item))
-            return wrong_type(r, path, "an object", item);
-        if (!take_text(r, item, STR("type"), path, &type))
+            return openai_wrong_type(r, path, "an object", item);
+        if (!openai_take_text(r, item, STR("type"), path, &type))
             return false;
         tool->is_custom = str_eq(type, STR("custom"));
         if (!tool->is_custom && type.len > 0 && !str_eq(type, STR("function")))
-            return unknown_value(r, arena_printf(r->arena, "tools[%u].type", i),
-                                 "\"function\" or \"custom\"", type);
+            return openai_unknown_value(
+                r, arena_printf(r->arena, "tools[%u].type", i),
+                "\"function\" or \"custom\"", type);
         tool->cache = json_get(item, STR("cache_control"));
         path = arena_printf(r->arena, "tools[%u].%s", i,
                             tool->is_custom ? "custom" : "function");
@@ -432,12 +78,12 @@ static bool read_tools(struct reader *r, yyjson_val *value)
     return true;
 }
 
-static bool read_functions(struct reader *r, yyjson_val *value)
+static bool read_functions(struct openai_reader *r, yyjson_val *value)
 {
     struct chat *chat = r->chat;
 
     if (!yyjson_is_arr(value))
-        return wrong_type(r, STR("functions"), "an array", value);
+        return openai_wrong_type(r, STR("functions"), "an array", value);
     if (chat->tools != NULL)
         return true; /* `tools` is its successor and wins */
     chat->tools =
@@ -463,7 +109,7 @@ static struct str named_in(yyjson_val *object)
                          STR("name"));
 }
 
-static bool read_allowed(struct reader *r, yyjson_val *value)
+static bool read_allowed(struct openai_reader *r, yyjson_val *value)
 {
     struct chat *chat = r->chat;
     yyjson_val *inner = json_get(value, STR("allowed_tools"));
@@ -475,11 +121,11 @@ static bool read_allowed(struct reader *r, yyjson_val *value)
     else if (str_eq(mode, STR("auto")))
         chat->choice = CHAT_CHOICE_AUTO;
     else
-        return unknown_value(r, STR("tool_choice.allowed_tools.mode"),
-                             "\"auto\" or \"required\"", mode);
+        return openai_unknown_value(r, STR("tool_choice.allowed_tools.mode"),
+                                    "\"auto\" or \"required\"", mode);
     if (!yyjson_is_arr(tools))
-        return wrong_type(r, STR("tool_choice.allowed_tools.tools"), "an array",
-                          tools);
+        return openai_wrong_type(r, STR("tool_choice.allowed_tools.tools"),
+                                 "an array", tools);
     chat->allowed_tools =
         ARENA_ARRAY(r->arena, struct str, yyjson_arr_size(tools) + 1);
     json_each_item (item, tools) {
@@ -488,7 +134,7 @@ static bool read_allowed(struct reader *r, yyjson_val *value)
     return true;
 }
 
-static bool read_choice(struct reader *r, yyjson_val *value)
+static bool read_choice(struct openai_reader *r, yyjson_val *value)
 {
     struct chat *chat = r->chat;
     struct str word = json_text(value);
@@ -501,32 +147,33 @@ static bool read_choice(struct reader *r, yyjson_val *value)
         else if (str_eq(word, STR("required")))
             chat->choice = CHAT_CHOICE_REQUIRED;
         else
-            return unknown_value(r, STR("tool_choice"),
-                                 "\"none\", \"auto\", \"required\" or an "
-                                 "object",
-                                 word);
+            return openai_unknown_value(
+                r, STR("tool_choice"),
+                "\"none\", \"auto\", \"required\" or an "
+                "object",
+                word);
         return true;
     }
     if (!yyjson_is_obj(value))
-        return wrong_type(r, STR("tool_choice"), "a string or an object",
-                          value);
+        return openai_wrong_type(r, STR("tool_choice"), "a string or an object",
+                                 value);
     word = json_get_text(value, STR("type"));
     if (str_eq(word, STR("allowed_tools")))
         return read_allowed(r, value);
     if (!str_eq(word, STR("function")) && !str_eq(word, STR("custom")))
-        return unknown_value(r, STR("tool_choice.type"),
-                             "\"function\", \"custom\" or \"allowed_tools\"",
-                             word);
+        return openai_unknown_value(
+            r, STR("tool_choice.type"),
+            "\"function\", \"custom\" or \"allowed_tools\"", word);
     chat->choice = CHAT_CHOICE_NAMED;
     chat->choice_name = named_in(value);
     if (chat->choice_name.len == 0)
-        return missing(
+        return openai_missing(
             r, arena_printf(r->arena, "tool_choice.%.*s.name", STR_ARG(word)));
     return true;
 }
 
 /* Deprecated: "none", "auto" or {"name":…}. */
-static bool read_function_choice(struct reader *r, yyjson_val *value)
+static bool read_function_choice(struct openai_reader *r, yyjson_val *value)
 {
     struct chat *chat = r->chat;
 
@@ -536,56 +183,58 @@ static bool read_function_choice(struct reader *r, yyjson_val *value)
         return read_choice(r, value);
     chat->choice_name = json_get_text(value, STR("name"));
     if (chat->choice_name.len == 0)
-        return wrong_type(r, STR("function_call"),
-                          "\"none\", \"auto\" or an object with a name", value);
+        return openai_wrong_type(r, STR("function_call"),
+                                 "\"none\", \"auto\" or an object with a name",
+                                 value);
     chat->choice = CHAT_CHOICE_NAMED;
     return true;
 }
 
-static bool read_parallel(struct reader *r, yyjson_val *value)
+static bool read_parallel(struct openai_reader *r, yyjson_val *value)
 {
     if (!yyjson_is_bool(value))
-        return wrong_type(r, STR("parallel_tool_calls"), "true or false",
-                          value);
+        return openai_wrong_type(r, STR("parallel_tool_calls"), "true or false",
+                                 value);
     r->chat->is_serial = !json_is_true(value);
     return true;
 }
 
-/* --- the plain fields ----------------------------------------------------- */
+/* --- the plain fields --------------------------------------------------- */
 
-static bool read_text_field(struct reader *r, yyjson_val *value,
+static bool read_text_field(struct openai_reader *r, yyjson_val *value,
                             const char *name, struct str *out)
 {
     if (!yyjson_is_str(value))
-        return wrong_type(r, str_of(name), "a string", value);
+        return openai_wrong_type(r, str_of(name), "a string", value);
     *out = json_text(value);
     return true;
 }
 
-static bool read_number_field(struct reader *r, yyjson_val *value,
+static bool read_number_field(struct openai_reader *r, yyjson_val *value,
                               const char *name, struct str *out)
 {
     if (!json_is_number(value))
-        return wrong_type(r, str_of(name), "a number", value);
+        return openai_wrong_type(r, str_of(name), "a number", value);
     *out = json_number_text(value);
     return true;
 }
 
-static bool read_model(struct reader *r, yyjson_val *value)
+static bool read_model(struct openai_reader *r, yyjson_val *value)
 {
     return read_text_field(r, value, "model", &r->chat->model);
 }
 
-static bool read_limit(struct reader *r, yyjson_val *value, struct str name)
+static bool read_limit(struct openai_reader *r, yyjson_val *value,
+                       struct str name)
 {
     if (!json_to_i64(value, &r->chat->max_tokens))
-        return wrong_type(r, name, "a whole number", value);
+        return openai_wrong_type(r, name, "a whole number", value);
     r->chat->has_max_tokens = true;
     r->chat->max_tokens_name = name;
     return true;
 }
 
-static bool read_max_tokens(struct reader *r, yyjson_val *value)
+static bool read_max_tokens(struct openai_reader *r, yyjson_val *value)
 {
     struct chat *chat = r->chat;
     bool has_better = chat->has_max_tokens;
@@ -601,27 +250,28 @@ static bool read_max_tokens(struct reader *r, yyjson_val *value)
     return true;
 }
 
-static bool read_max_completion_tokens(struct reader *r, yyjson_val *value)
+static bool read_max_completion_tokens(struct openai_reader *r,
+                                       yyjson_val *value)
 {
     return read_limit(r, value, STR("max_completion_tokens"));
 }
 
-static bool read_temperature(struct reader *r, yyjson_val *value)
+static bool read_temperature(struct openai_reader *r, yyjson_val *value)
 {
     return read_number_field(r, value, "temperature", &r->chat->temperature);
 }
 
-static bool read_top_p(struct reader *r, yyjson_val *value)
+static bool read_top_p(struct openai_reader *r, yyjson_val *value)
 {
     return read_number_field(r, value, "top_p", &r->chat->top_p);
 }
 
-static bool read_top_k(struct reader *r, yyjson_val *value)
+static bool read_top_k(struct openai_reader *r, yyjson_val *value)
 {
     return read_number_field(r, value, "top_k", &r->chat->top_k);
 }
 
-static bool read_stop(struct reader *r, yyjson_val *value)
+static bool read_stop(struct openai_reader *r, yyjson_val *value)
 {
     struct chat *chat = r->chat;
 
@@ -631,11 +281,11 @@ static bool read_stop(struct reader *r, yyjson_val *value)
         return true;
     }
     if (!yyjson_is_arr(value))
-        return wrong_type(r, STR("stop"), "a string or an array", value);
+        return openai_wrong_type(r, STR("stop"), "a string or an array", value);
     chat->stops = ARENA_ARRAY(r->arena, struct str, yyjson_arr_size(value) + 1);
     json_each_item (item, value) {
         if (!yyjson_is_str(item))
-            return wrong_type(
+            return openai_wrong_type(
                 r, arena_printf(r->arena, "stop[%u]", chat->stop_count),
                 "a string", item);
         chat->stops[chat->stop_count++] = json_text(item);
@@ -643,14 +293,14 @@ static bool read_stop(struct reader *r, yyjson_val *value)
     return true;
 }
 
-static bool read_format(struct reader *r, yyjson_val *value)
+static bool read_format(struct openai_reader *r, yyjson_val *value)
 {
     struct chat *chat = r->chat;
     yyjson_val *inner;
     struct str type;
 
     if (!yyjson_is_obj(value))
-        return wrong_type(r, STR("response_format"), "an object", value);
+        return openai_wrong_type(r, STR("response_format"), "an object", value);
     type = json_get_text(value, STR("type"));
     if (str_eq(type, STR("json_object"))) {
         chat->format = CHAT_FORMAT_JSON_OBJECT;
@@ -660,17 +310,17 @@ static bool read_format(struct reader *r, yyjson_val *value)
         return true; /* text, or what only some backends know */
     inner = json_get(value, STR("json_schema"));
     if (inner == NULL)
-        return missing(r, STR("response_format.json_schema"));
+        return openai_missing(r, STR("response_format.json_schema"));
     chat->format = CHAT_FORMAT_JSON_SCHEMA;
     chat->format_schema = json_get(inner, STR("schema"));
     if (chat->format_schema != NULL && !yyjson_is_obj(chat->format_schema))
-        return wrong_type(r, STR("response_format.json_schema.schema"),
-                          "an object", chat->format_schema);
+        return openai_wrong_type(r, STR("response_format.json_schema.schema"),
+                                 "an object", chat->format_schema);
     chat->characters += json_characters(chat->format_schema);
     return true;
 }
 
-static bool read_effort(struct reader *r, yyjson_val *value)
+static bool read_effort(struct openai_reader *r, yyjson_val *value)
 {
     static const struct {
         struct str name;
@@ -694,23 +344,23 @@ static bool read_effort(struct reader *r, yyjson_val *value)
             return true;
         }
     }
-    return unknown_value(r, STR("reasoning_effort"),
-                         "one of none, minimal, low, medium, high, xhigh, max",
-                         name);
+    return openai_unknown_value(
+        r, STR("reasoning_effort"),
+        "one of none, minimal, low, medium, high, xhigh, max", name);
 }
 
-static bool read_n(struct reader *r, yyjson_val *value)
+static bool read_n(struct openai_reader *r, yyjson_val *value)
 {
     if (!json_to_i64(value, &r->chat->n))
-        return wrong_type(r, STR("n"), "a whole number", value);
+        return openai_wrong_type(r, STR("n"), "a whole number", value);
     r->chat->has_n = true;
     return true;
 }
 
-static bool read_modalities(struct reader *r, yyjson_val *value)
+static bool read_modalities(struct openai_reader *r, yyjson_val *value)
 {
     if (!yyjson_is_arr(value))
-        return wrong_type(r, STR("modalities"), "an array", value);
+        return openai_wrong_type(r, STR("modalities"), "an array", value);
     json_each_item (item, value) {
         if (str_eq(json_text(item), STR("audio")))
             r->chat->wants_audio = true;
@@ -718,40 +368,40 @@ static bool read_modalities(struct reader *r, yyjson_val *value)
     return true;
 }
 
-static bool read_user(struct reader *r, yyjson_val *value)
+static bool read_user(struct openai_reader *r, yyjson_val *value)
 {
     return read_text_field(r, value, "user", &r->chat->user);
 }
 
-static bool read_safety_identifier(struct reader *r, yyjson_val *value)
+static bool read_safety_identifier(struct openai_reader *r, yyjson_val *value)
 {
     return read_text_field(r, value, "safety_identifier",
                            &r->chat->safety_identifier);
 }
 
-static bool read_service_tier(struct reader *r, yyjson_val *value)
+static bool read_service_tier(struct openai_reader *r, yyjson_val *value)
 {
     return read_text_field(r, value, "service_tier", &r->chat->service_tier);
 }
 
-static bool read_stream(struct reader *r, yyjson_val *value)
+static bool read_stream(struct openai_reader *r, yyjson_val *value)
 {
     if (!yyjson_is_bool(value))
-        return wrong_type(r, STR("stream"), "true or false", value);
+        return openai_wrong_type(r, STR("stream"), "true or false", value);
     r->chat->is_stream = json_is_true(value);
     return true;
 }
 
-static bool read_stream_options(struct reader *r, yyjson_val *value)
+static bool read_stream_options(struct openai_reader *r, yyjson_val *value)
 {
     yyjson_val *usage;
 
     if (!yyjson_is_obj(value))
-        return wrong_type(r, STR("stream_options"), "an object", value);
+        return openai_wrong_type(r, STR("stream_options"), "an object", value);
     usage = json_get(value, STR("include_usage"));
     if (usage != NULL && !yyjson_is_bool(usage))
-        return wrong_type(r, STR("stream_options.include_usage"),
-                          "true or false", usage);
+        return openai_wrong_type(r, STR("stream_options.include_usage"),
+                                 "true or false", usage);
     r->chat->include_usage = json_is_true(usage);
     return true;
 }
@@ -759,10 +409,10 @@ static bool read_stream_options(struct reader *r, yyjson_val *value)
 /* The top-level members that are understood. */
 static const struct field {
     struct str name;
-    bool (*read)(struct reader *r, yyjson_val *value);
+    bool (*read)(struct openai_reader *r, yyjson_val *value);
 } fields[] = {
     {STR_INIT("model"), read_model},
-    {STR_INIT("messages"), read_messages},
+    {STR_INIT("messages"), openai_read_messages},
     {STR_INIT("stream"), read_stream},
     {STR_INIT("max_tokens"), read_max_tokens},
     {STR_INIT("max_completion_tokens"), read_max_completion_tokens},
@@ -787,8 +437,8 @@ static const struct field {
 
 _Static_assert(COUNT_OF(fields) <= 32, "one bit for each in `seen`");
 
-static bool read_member(struct reader *r, yyjson_val *key, yyjson_val *value,
-                        uint32_t *seen)
+static bool read_member(struct openai_reader *r, yyjson_val *key,
+                        yyjson_val *value, uint32_t *seen)
 {
     struct chat *chat = r->chat;
     struct str name = json_text(key);
@@ -813,7 +463,8 @@ static bool read_member(struct reader *r, yyjson_val *key, yyjson_val *value,
     return true;
 }
 
-static bool refuse_json(struct reader *r, const struct json_error *trouble)
+static bool refuse_json(struct openai_reader *r,
+                        const struct json_error *trouble)
 {
     return chat_refuse(
         r->error, r->arena,
@@ -827,7 +478,7 @@ static bool refuse_json(struct reader *r, const struct json_error *trouble)
 bool openai_read_request(struct arena *arena, struct str body,
                          struct chat *chat, struct chat_error *error)
 {
-    struct reader reader = {arena, chat, error};
+    struct openai_reader reader = {arena, chat, error};
     struct json_error trouble;
     uint32_t seen = 0;
 
@@ -848,7 +499,7 @@ bool openai_read_request(struct arena *arena, struct str body,
             return false;
     }
     if (chat->messages == NULL)
-        return missing(&reader, STR("messages"));
+        return openai_missing(&reader, STR("messages"));
     if (chat->message_count == 0)
         return chat_refuse(error, arena, ERR_BAD_VALUE, STR("messages"),
                            "messages: expected at least one message, got an "

@@ -10,8 +10,7 @@ static bool one_of(struct str s, const struct str list[], size_t count)
     return false;
 }
 
-/* --- structured outputs ----------------------------------------------------
- */
+/* --- structured outputs ------------------------------------------------- */
 
 static bool names_object(yyjson_val *type)
 {
@@ -132,8 +131,7 @@ void schema_put_strict(struct json_out *out, yyjson_val *schema)
     json_close(out, '}');
 }
 
-/* --- tools ------------------------------------------------------------------
- */
+/* --- tools -------------------------------------------------------------- */
 
 enum { ANY_OF, ONE_OF, ALL_OF, COMBINATORS };
 static const struct str combinators[COMBINATORS] = {

@@ -30,8 +30,7 @@ struct attempt {
 
 static const struct conn_events conn_events;
 
-/* --- the end -----------------------------------------------------------------
- */
+/* --- the end ------------------------------------------------------------ */
 
 static void free_attempt(struct attempt *attempt)
 {
@@ -80,8 +79,7 @@ void attempt_close(struct attempt *attempt)
     free_attempt(attempt);
 }
 
-/* --- the answer
- * ----------------------------------------------------------------- */
+/* --- the answer --------------------------------------------------------- */
 
 static void watch(struct attempt *attempt, uint64_t ms)
 {
@@ -187,8 +185,7 @@ static void feed(struct attempt *attempt, struct str bytes)
     }
 }
 
-/* --- the connection's events
- * --------------------------------------------------------- */
+/* --- the connection's events -------------------------------------------- */
 
 static void send_request(struct attempt *attempt)
 {
@@ -279,8 +276,7 @@ static void on_due(struct deadline *deadline)
     }
 }
 
-/* --- for the owner
- * ---------------------------------------------------------------------- */
+/* --- for the owner ------------------------------------------------------ */
 
 struct attempt *attempt_open(struct pool *pool,
                              const struct attempt_order *order,

@@ -28,8 +28,7 @@ void page_ready(struct reply *reply, bool is_draining)
         reply_json(reply, 200, STR("{\"status\":\"ready\"}"));
 }
 
-/* --- models
- * ----------------------------------------------------------------------- */
+/* --- models ------------------------------------------------------------- */
 
 static void put_model(struct json_out *out, struct str id, struct str owner,
                       enum tier tier)
@@ -169,8 +168,7 @@ void page_model(struct reply *reply, struct arena *arena,
     buf_fini(&body);
 }
 
-/* --- metrics
- * ------------------------------------------------------------------------- */
+/* --- metrics ------------------------------------------------------------ */
 
 void page_put_replicas(const struct catalog *catalog, struct buf *out)
 {

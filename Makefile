@@ -1,0 +1,47 @@
+# For people.  The build itself is CMake's: see CMakePresets.json.
+
+PRESET ?= dev
+export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
+
+.PHONY: help run test lint install fuzz format clean build
+
+help:
+	@echo 'make run      set up, build, and serve: on stand-ins, or on the backends'
+	@echo '              named in the environment (VLLM_BASE_URL, ANTHROPIC_API_KEY)'
+	@echo 'make test     set up, build, and run all tests   [PRESET=asan|tsan]'
+	@echo 'make lint     format, static analysis, and the rules of the house'
+	@echo 'make fuzz     every fuzzer for FUZZ_SECONDS (60)'
+	@echo 'make install  release build into DESTDIR/PREFIX (/usr/local)'
+
+build/release/weir: FORCE
+	@scripts/setup run
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release
+FORCE:
+
+build: build/release/weir
+
+run: build/release/weir
+	@HOST=$${HOST:-127.0.0.1} scripts/run build/release/weir
+
+test:
+	@scripts/setup test
+	@scripts/test $(PRESET)
+
+lint:
+	@scripts/setup lint
+	@scripts/lint
+
+fuzz:
+	@scripts/setup lint
+	@scripts/fuzz
+
+install: build/release/weir
+	@cmake --install build/release --strip --prefix $${PREFIX:-/usr/local}
+
+format:
+	@scripts/setup lint
+	@scripts/format
+
+clean:
+	rm -rf build

@@ -1,0 +1,360 @@
+/* OpenAI Chat Completions: the messages of a request. */
+#include "openai_private.h"
+
+/* --- errors that name the field ----------------------------------------- */
+
+bool openai_wrong_type(struct openai_reader *r, struct str path,
+                       const char *expected, yyjson_val *got)
+{
+    if (yyjson_is_str(got)) {
+        struct str shown = str_clip(json_text(got), 40);
+
+        return chat_refuse(r->error, r->arena, ERR_BAD_FIELD, path,
+                           "%.*s: expected %s, got the string \"%.*s\"",
+                           STR_ARG(path), expected, STR_ARG(shown));
+    }
+    if (json_is_number(got)) {
+        struct str shown = str_clip(json_number_text(got), 40);
+
+        return chat_refuse(r->error, r->arena, ERR_BAD_FIELD, path,
+                           "%.*s: expected %s, got the number %.*s",
+                           STR_ARG(path), expected, STR_ARG(shown));
+    }
+    return chat_refuse(r->error, r->arena, ERR_BAD_FIELD, path,
+                       "%.*s: expected %s, got %s", STR_ARG(path), expected,
+                       json_type_name(got));
+}
+
+bool openai_missing(struct openai_reader *r, struct str path)
+{
+    return chat_refuse(r->error, r->arena, ERR_MISSING_FIELD, path,
+                       "%.*s: this field is required", STR_ARG(path));
+}
+
+bool openai_unknown_value(struct openai_reader *r, struct str path,
+                          const char *expected, struct str got)
+{
+    struct str shown = str_clip(got, 40);
+
+    return chat_refuse(r->error, r->arena, ERR_BAD_VALUE, path,
+                       "%.*s: expected %s, got \"%.*s\"", STR_ARG(path),
+                       expected, STR_ARG(shown));
+}
+
+/* A string member of `object`; absent and null give the empty string. */
+bool openai_take_text(struct openai_reader *r, yyjson_val *object,
+                      struct str key, struct str path, struct str *out)
+{
+    yyjson_val *value = json_get(object, key);
+
+    *out = json_text(value);
+    if (value == NULL || yyjson_is_str(value))
+        return true;
+    return openai_wrong_type(
+        r, arena_printf(r->arena, "%.*s.%.*s", STR_ARG(path), STR_ARG(key)),
+        "a string", value);
+}
+
+/* --- messages ----------------------------------------------------------- */
+
+static struct str message_path(struct openai_reader *r, unsigned i,
+                               const char *rest)
+{
+    return arena_printf(r->arena, "messages[%u]%s", i, rest);
+}
+
+static struct str part_path(struct openai_reader *r, unsigned i, unsigned j,
+                            const char *rest)
+{
+    return arena_printf(r->arena, "messages[%u].content[%u]%s", i, j, rest);
+}
+
+/* A member that holds its value in an object: {"image_url":{"url":…}}; some
+ * clients give the value itself. */
+static bool take_wrapped(struct openai_reader *r, yyjson_val *part, unsigned i,
+                         unsigned j, const char *outer, const char *inner,
+                         struct str *out)
+{
+    yyjson_val *value = json_get(part, str_of(outer));
+    struct str path;
+
+    if (yyjson_is_str(value)) {
+        *out = json_text(value);
+        return true;
+    }
+    path = part_path(r, i, j, "");
+    path = arena_printf(r->arena, "%.*s.%s", STR_ARG(path), outer);
+    if (value == NULL)
+        return openai_missing(r, path);
+    if (!yyjson_is_obj(value))
+        return openai_wrong_type(r, path, "an object", value);
+    return openai_take_text(r, value, str_of(inner), path, out);
+}
+
+static bool read_part(struct openai_reader *r, yyjson_val *value, unsigned i,
+                      struct chat_part *part)
+{
+    struct chat *chat = r->chat;
+    yyjson_val *type;
+    struct str name;
+
+    if (!yyjson_is_obj(value))
+        return openai_wrong_type(r, part_path(r, i, part->index, ""),
+                                 "an object", value);
+    type = json_get(value, STR("type"));
+    if (type == NULL)
+        return openai_missing(r, part_path(r, i, part->index, ".type"));
+    if (!yyjson_is_str(type))
+        return openai_wrong_type(r, part_path(r, i, part->index, ".type"),
+                                 "a string", type);
+    name = json_text(type);
+    part->cache = json_get(value, STR("prompt_cache_breakpoint"));
+    if (part->cache == NULL)
+        part->cache = json_get(value, STR("cache_control"));
+    if (str_eq(name, STR("text")) || str_eq(name, STR("refusal"))) {
+        yyjson_val *text = json_get(value, name);
+
+        part->kind = name.ptr[0] == 't' ? CHAT_TEXT : CHAT_REFUSAL;
+        part->text = json_text(text);
+        if (!yyjson_is_str(text)) {
+            struct str path =
+                part_path(r, i, part->index,
+                          part->kind == CHAT_TEXT ? ".text" : ".refusal");
+
+            return text == NULL ? openai_missing(r, path)
+                                : openai_wrong_type(r, path, "a string", text);
+        }
+        chat->characters += str_code_points(part->text);
+        return true;
+    }
+    if (str_eq(name, STR("image_url"))) {
+        part->kind = CHAT_IMAGE;
+        chat->image_count++;
+        return take_wrapped(r, value, i, part->index, "image_url", "url",
+                            &part->url);
+    }
+    if (str_eq(name, STR("file"))) {
+        yyjson_val *file = json_get(value, STR("file"));
+        struct str path = part_path(r, i, part->index, ".file");
+
+        part->kind = CHAT_FILE;
+        chat->file_count++;
+        if (file == NULL)
+            return openai_missing(r, path);
+        if (!yyjson_is_obj(file))
+            return openai_wrong_type(r, path, "an object", file);
+        return openai_take_text(r, file, STR("filename"), path,
+                                &part->file_name) &&
+               openai_take_text(r, file, STR("file_data"), path, &part->url) &&
+               openai_take_text(r, file, STR("file_id"), path, &part->file_id);
+    }
+    part->kind = CHAT_OTHER;
+    part->text = name;
+    return true;
+}
+
+static bool read_content(struct openai_reader *r, yyjson_val *content,
+                         struct chat_message *message)
+{
+    if (content == NULL)
+        return true;
+    if (yyjson_is_str(content)) {
+        message->content_is_string = true;
+        message->parts = ARENA_NEW(r->arena, struct chat_part);
+        message->part_count = 1;
+        message->parts[0].text = json_text(content);
+        r->chat->characters += str_code_points(message->parts[0].text);
+        return true;
+    }
+    if (!yyjson_is_arr(content))
+        return openai_wrong_type(r, message_path(r, message->index, ".content"),
+                                 "a string or an array", content);
+    message->parts =
+        ARENA_ARRAY(r->arena, struct chat_part, yyjson_arr_size(content));
+    json_each_item (item, content) {
+        struct chat_part *part = &message->parts[message->part_count];
+
+        part->index = message->part_count++;
+        if (!read_part(r, item, message->index, part))
+            return false;
+    }
+    return true;
+}
+
+/* The name and arguments of a call or of a deprecated function_call. */
+static bool read_function(struct openai_reader *r, yyjson_val *function,
+                          struct str path, struct str arguments_key,
+                          struct chat_call *call)
+{
+    yyjson_val *arguments;
+
+    if (function == NULL)
+        return openai_missing(r, path);
+    if (!yyjson_is_obj(function))
+        return openai_wrong_type(r, path, "an object", function);
+    if (!openai_take_text(r, function, STR("name"), path, &call->name))
+        return false;
+    if (call->name.len == 0)
+        return openai_missing(
+            r, arena_printf(r->arena, "%.*s.name", STR_ARG(path)));
+    arguments = json_get(function, arguments_key);
+    if (yyjson_is_obj(arguments)) {
+        /* not by the book, yet some clients do: the meaning is clear */
+        struct buf text;
+        struct json_out out = json_out_to(&text);
+
+        buf_init(&text, SIZE_MAX / 2);
+        json_put_val(&out, arguments);
+        call->arguments = arena_copy(r->arena, buf_str(&text));
+        buf_fini(&text);
+    } else if (!openai_take_text(r, function, arguments_key, path,
+                                 &call->arguments)) {
+        return false;
+    }
+    r->chat->characters +=
+        str_code_points(call->name) + str_code_points(call->arguments);
+    return true;
+}
+
+static bool read_call(struct openai_reader *r, yyjson_val *value, unsigned i,
+                      unsigned k, struct chat_call *call)
+{
+    struct str path =
+        arena_printf(r->arena, "messages[%u].tool_calls[%u]", i, k);
+    struct str type;
+    struct str inner;
+
+    if (!yyjson_is_obj(value))
+        return openai_wrong_type(r, path, "an object", value);
+    if (!openai_take_text(r, value, STR("id"), path, &call->id) ||
+        !openai_take_text(r, value, STR("type"), path, &type))
+        return false;
+    call->is_custom = str_eq(type, STR("custom"));
+    if (!call->is_custom && type.len > 0 && !str_eq(type, STR("function")))
+        return openai_unknown_value(
+            r, arena_printf(r->arena, "%.*s.type", STR_ARG(path)),
+            "\"function\" or \"custom\"", type);
+    inner = call->is_custom ? STR("custom") : STR("function");
+    path = arena_printf(r->arena, "%.*s.%.*s", STR_ARG(path), STR_ARG(inner));
+    return read_function(r, json_get(value, inner), path,
+                         call->is_custom ? STR("input") : STR("arguments"),
+                         call);
+}
+
+static bool read_calls(struct openai_reader *r, yyjson_val *value,
+                       struct chat_message *message)
+{
+    yyjson_val *calls = json_get(value, STR("tool_calls"));
+    yyjson_val *legacy = json_get(value, STR("function_call"));
+
+    if (calls != NULL && !yyjson_is_arr(calls))
+        return openai_wrong_type(r,
+                                 message_path(r, message->index, ".tool_calls"),
+                                 "an array", calls);
+    message->calls =
+        ARENA_ARRAY(r->arena, struct chat_call, yyjson_arr_size(calls) + 1);
+    json_each_item (item, calls) {
+        unsigned k = message->call_count++;
+
+        if (!read_call(r, item, message->index, k, &message->calls[k]))
+            return false;
+    }
+    if (legacy != NULL) {
+        struct chat_call *call = &message->calls[message->call_count++];
+
+        call->id =
+            arena_printf(r->arena, "call_fn_%u", (unsigned)message->index);
+        return read_function(r, legacy,
+                             message_path(r, message->index, ".function_call"),
+                             STR("arguments"), call);
+    }
+    return true;
+}
+
+static bool read_assistant(struct openai_reader *r, yyjson_val *value,
+                           struct chat_message *message)
+{
+    if (!openai_take_text(r, value, STR("refusal"),
+                          message_path(r, message->index, ""),
+                          &message->refusal))
+        return false;
+    r->chat->characters += str_code_points(message->refusal);
+    message->thinking = json_get(value, STR("thinking_blocks"));
+    if (message->thinking != NULL && !yyjson_is_arr(message->thinking))
+        return openai_wrong_type(
+            r, message_path(r, message->index, ".thinking_blocks"), "an array",
+            message->thinking);
+    return read_calls(r, value, message);
+}
+
+static bool read_message(struct openai_reader *r, yyjson_val *value,
+                         struct chat_message *message)
+{
+    static const struct {
+        struct str name;
+        enum chat_role role;
+    } roles[] = {
+        {STR_INIT("user"), CHAT_USER},
+        {STR_INIT("assistant"), CHAT_ASSISTANT},
+        {STR_INIT("system"), CHAT_SYSTEM},
+        {STR_INIT("developer"), CHAT_SYSTEM},
+        {STR_INIT("tool"), CHAT_TOOL},
+        {STR_INIT("function"), CHAT_TOOL},
+    };
+    yyjson_val *role;
+    struct str name;
+    size_t i = 0;
+
+    if (!yyjson_is_obj(value))
+        return openai_wrong_type(r, message_path(r, message->index, ""),
+                                 "an object", value);
+    role = json_get(value, STR("role"));
+    if (role == NULL)
+        return openai_missing(r, message_path(r, message->index, ".role"));
+    if (!yyjson_is_str(role))
+        return openai_wrong_type(r, message_path(r, message->index, ".role"),
+                                 "a string", role);
+    name = json_text(role);
+    while (i < COUNT_OF(roles) && !str_eq(name, roles[i].name))
+        i++;
+    if (i == COUNT_OF(roles))
+        return openai_unknown_value(
+            r, message_path(r, message->index, ".role"),
+            "one of system, developer, user, assistant, "
+            "tool, function",
+            name);
+    message->role = roles[i].role;
+    message->is_function = str_eq(name, STR("function"));
+    if (!read_content(r, json_get(value, STR("content")), message))
+        return false;
+    if (message->role == CHAT_ASSISTANT)
+        return read_assistant(r, value, message);
+    if (message->role == CHAT_TOOL && !message->is_function) {
+        if (!openai_take_text(r, value, STR("tool_call_id"),
+                              message_path(r, message->index, ""),
+                              &message->call_id))
+            return false;
+        if (message->call_id.ptr == NULL)
+            return openai_missing(
+                r, message_path(r, message->index, ".tool_call_id"));
+    }
+    return true;
+}
+
+bool openai_read_messages(struct openai_reader *r, yyjson_val *value)
+{
+    struct chat *chat = r->chat;
+
+    if (!yyjson_is_arr(value))
+        return openai_wrong_type(r, STR("messages"), "an array", value);
+    chat->messages =
+        ARENA_ARRAY(r->arena, struct chat_message, yyjson_arr_size(value));
+    json_each_item (item, value) {
+        struct chat_message *message = &chat->messages[chat->message_count];
+
+        message->index = chat->message_count++;
+        if (!read_message(r, item, message))
+            return false;
+    }
+    return true;
+}

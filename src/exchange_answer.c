@@ -1,0 +1,265 @@
+/* What comes back from a backend, and how it goes to the caller.
+ *
+ *   head ─▶ error status ─▶ its body ─▶ the try has failed
+ *        ─▶ one piece ─────▶ collected, translated, sent
+ *        ─▶ events ────────▶ held up to the first token, then sent as they come
+ *
+ * With the first token the exchange is committed: no other backend is tried
+ * any more. */
+#include "clock.h"
+#include "exchange_private.h"
+#include "log.h"
+
+enum { ERROR_BODY_MAX = 256 * 1024 };
+
+void exchange_release_answer(struct exchange *x)
+{
+    if (x->has_answer)
+        answer_fini(&x->answer);
+    x->has_answer = false;
+    buf_fini(&x->held);
+}
+
+void exchange_prepare_answer(struct exchange *x, bool is_translated)
+{
+    const struct settings *settings = exchange_settings(x);
+    struct openai_style style = {
+        .model = x->record.model,
+        .created = clock_wall_s(),
+        .shows_reasoning = settings->shows_reasoning,
+        .shows_thinking = settings->shows_thinking,
+        .include_usage = x->chat.include_usage,
+    };
+
+    exchange_release_answer(x);
+    buf_init(&x->held, settings->answer_bytes);
+    answer_init(&x->answer, is_translated, &style, &x->names,
+                settings->answer_bytes);
+    x->has_answer = true;
+    x->reading = READING_HEAD;
+}
+
+/* The backend's answer is good: from here on it is the answer. */
+static void commit(struct exchange *x)
+{
+    exchange_move(x, STEP_STREAM);
+    exchange_note_health(x, HEALTH_TRY_OK, STR("answered"));
+    deadline_clear(&x->first_token);
+    exchange_put_ids(x);
+    exchange_put_backend(x);
+}
+
+static void finish(struct exchange *x)
+{
+    x->record.usage = x->answer.usage;
+    x->record.finish = x->answer.finish;
+    metrics_count_try(&x->worker->metrics, x->record.tier, TRY_OK);
+    exchange_settle(x);
+}
+
+static void commit_stream(struct exchange *x)
+{
+    commit(x);
+    x->record.first_token_us = clock_us();
+    reply_stream(&x->reply);
+    reply_put(&x->reply, buf_str(&x->held));
+    buf_fini(&x->held);
+    exchange_set_deadline(x, &x->comment, exchange_settings(x)->comment_ms);
+    if (x->attempt == NULL || !attempt_is_sending(x->attempt))
+        exchange_release_work(x);
+}
+
+static void finish_stream(struct exchange *x)
+{
+    reply_end(&x->reply);
+    finish(x);
+}
+
+/* An answer with an error status is complete, or as complete as it gets. */
+static void take_error(struct exchange *x)
+{
+    struct chat_error error;
+
+    if (exchange_target(x)->backend->dialect == DIALECT_ANTHROPIC)
+        anthropic_read_error(x->arena, &x->head, buf_str(&x->held), &error);
+    else
+        openai_read_error(x->arena, &x->head, buf_str(&x->held), &error);
+    if (error.error == ERR_BACKEND_AUTH)
+        log_say(LOG_ERROR, "backend refuses the router's key",
+                "backend %.*s answered %d",
+                STR_ARG(exchange_target(x)->backend->name), x->head.status);
+    exchange_try_failed(x, &error);
+}
+
+static void take_whole(struct exchange *x)
+{
+    struct str pieces[RELAY_PIECES];
+    unsigned count = answer_whole(&x->answer, &x->work, buf_str(&x->held),
+                                  &x->names, pieces);
+
+    if (count == 0) {
+        exchange_try_failed_with(x, ERR_BAD_ANSWER);
+        return;
+    }
+    commit(x);
+    x->record.first_token_us = clock_us();
+    reply_whole(&x->reply, 200, STR("application/json"), pieces, count);
+    finish(x);
+}
+
+/* What reading came to: on, or to the end. */
+static void take_status(struct exchange *x, enum answer_status status,
+                        struct buf *out)
+{
+    struct attempt *attempt = x->attempt;
+
+    if (buf_failed(out)) {
+        status = ANSWER_FAILED;
+        x->answer.error = (struct chat_error){.error = ERR_ANSWER_TOO_LARGE};
+    }
+    if (x->reply.is_stream)
+        reply_put(&x->reply, buf_str(out));
+    else if (status != ANSWER_FAILED &&
+             (x->answer.has_token || status == ANSWER_ENDED))
+        commit_stream(x);
+    if (status == ANSWER_GOES_ON) {
+        if (x->reply.is_stream)
+            exchange_set_deadline(x, &x->comment,
+                                  exchange_settings(x)->comment_ms);
+        if (attempt != NULL && !x->is_paused &&
+            reply_queued(&x->reply) > REPLY_HIGH_WATER) {
+            /* a slow reader must slow the backend, not grow our memory */
+            x->is_paused = true;
+            attempt_pause(attempt);
+        }
+        return;
+    }
+    x->attempt = NULL;
+    if (status == ANSWER_ENDED) {
+        if (attempt != NULL)
+            attempt_abandon(attempt);
+        finish_stream(x);
+    } else {
+        if (attempt != NULL)
+            attempt_close(attempt);
+        exchange_try_failed(x, &x->answer.error);
+    }
+}
+
+static struct buf *stream_buffer(struct exchange *x)
+{
+    if (!x->reply.is_stream)
+        return &x->held;
+    buf_clear(&x->worker->scratch);
+    return &x->worker->scratch;
+}
+
+static void on_head(void *ctx, const struct answer_head *head)
+{
+    struct exchange *x = ctx;
+    struct str type = head_find(head->head, STR("content-type"));
+    bool is_stream =
+        str_eq_nocase(str_slice(type, 0, 17), STR("text/event-stream"));
+
+    if (x->record.first_byte_us == 0)
+        x->record.first_byte_us = clock_us();
+    x->head = (struct backend_head){
+        .status = head->status,
+        .retry_after =
+            arena_copy(x->arena, head_find(head->head, STR("retry-after"))),
+        .request_id =
+            arena_copy(x->arena, head_find(head->head, STR("request-id"))),
+    };
+    if (head->status < 200 || head->status > 299) {
+        x->reading = READING_ERROR;
+    } else if (x->chat.is_stream && is_stream) {
+        x->reading = READING_STREAM;
+    } else if (x->chat.is_stream == is_stream) {
+        x->reading = READING_WHOLE;
+    } else {
+        /* not what was asked for: whoever answers so is no model server */
+        attempt_close(x->attempt);
+        x->attempt = NULL;
+        exchange_try_failed_with(x, ERR_BAD_ANSWER);
+    }
+}
+
+static void on_body(void *ctx, struct str bytes)
+{
+    struct exchange *x = ctx;
+
+    switch (x->reading) {
+    case READING_STREAM: {
+        struct buf *out = stream_buffer(x);
+
+        take_status(x, answer_feed(&x->answer, bytes, out), out);
+        break;
+    }
+    case READING_ERROR:
+        buf_put(&x->held, str_slice(bytes, 0, ERROR_BODY_MAX - x->held.len));
+        break;
+    default:
+        buf_put(&x->held, bytes);
+        if (buf_failed(&x->held)) {
+            attempt_close(x->attempt);
+            x->attempt = NULL;
+            exchange_try_failed_with(x, ERR_ANSWER_TOO_LARGE);
+        }
+        break;
+    }
+}
+
+static void on_end(void *ctx)
+{
+    struct exchange *x = ctx;
+
+    x->attempt = NULL;
+    if (x->reading == READING_ERROR) {
+        take_error(x);
+    } else if (x->reading == READING_WHOLE) {
+        take_whole(x);
+    } else {
+        struct buf *out = stream_buffer(x);
+
+        take_status(x, answer_close(&x->answer, out), out);
+    }
+}
+
+static void on_fail(void *ctx, enum error error, const char *detail)
+{
+    struct exchange *x = ctx;
+
+    x->attempt = NULL;
+    x->record.detail = arena_copy(x->arena, str_of(detail));
+    if (x->reading == READING_ERROR) {
+        take_error(x); /* the status alone says enough */
+        return;
+    }
+    if (x->reading == READING_STREAM) {
+        struct buf *out = stream_buffer(x);
+        enum answer_status status = answer_close(&x->answer, out);
+
+        if (status == ANSWER_ENDED) {
+            /* all had been said but goodbye */
+            take_status(x, status, out);
+            return;
+        }
+    }
+    exchange_try_failed_with(x, error);
+}
+
+const struct attempt_events exchange_answer_events = {
+    .on_head = on_head,
+    .on_body = on_body,
+    .on_end = on_end,
+    .on_fail = on_fail,
+};
+
+void exchange_on_comment_due(struct deadline *deadline)
+{
+    struct exchange *x = list_entry(deadline, struct exchange, comment);
+
+    if (reply_queued(&x->reply) == 0)
+        reply_put(&x->reply, STR(": keep-alive\n\n"));
+    exchange_set_deadline(x, &x->comment, exchange_settings(x)->comment_ms);
+}

@@ -1,0 +1,139 @@
+/* What the three files of an exchange share: exchange.c (the corridor),
+ * exchange_try.c (one backend after the other) and exchange_answer.c (what
+ * comes back).  Nobody else includes this. */
+#ifndef WEIR_EXCHANGE_PRIVATE_H
+#define WEIR_EXCHANGE_PRIVATE_H
+
+#include "choose/choose.h"
+#include "choose/health.h"
+#include "dialect/answer.h"
+#include "exchange.h"
+#include "forward/attempt.h"
+#include "record.h"
+#include "reply/reply.h"
+#include "telemetry/trace.h"
+
+enum step {
+    STEP_RECEIVE,
+    STEP_ADMIT,
+    STEP_CHOOSE,
+    STEP_FORWARD,
+    STEP_STREAM,
+    STEP_FAIL,
+    STEP_SETTLE,
+    STEP_DONE,
+    STEPS,
+};
+
+/* What is being read of a backend's answer. */
+enum reading {
+    READING_HEAD,
+    READING_ERROR,  /* an error status: its body tells more */
+    READING_WHOLE,  /* an answer in one piece */
+    READING_STREAM, /* events */
+};
+
+struct exchange {
+    struct worker *worker;
+    struct request *request;
+    struct arena *arena; /* the request's */
+    struct arena work;   /* see above */
+    struct list link;    /* in worker->exchanges */
+    struct list parked;  /* in worker->parked, while it waits */
+    enum step step;
+    bool is_route_only;
+    bool is_gone; /* the caller has left */
+
+    /* a job on the thread pool: hands off until it is done */
+    bool is_offloaded;
+    uv_work_t job;
+    void (*work_on)(struct exchange *x);
+    void (*after)(struct exchange *x);
+
+    struct record record;
+    struct trace trace;
+    struct reply reply;
+    const struct api_key *key;
+    struct chat chat;
+    struct rule_facts facts;
+    struct choice choice;
+    bool is_prepared;        /* the request was read, the choice made */
+    struct chat_error error; /* the last one; in the end the caller's */
+    bool has_error;
+
+    /* where it is tried */
+    unsigned target; /* index into choice.targets */
+    unsigned tries_at_target;
+    unsigned excluded; /* bits of targets that cannot take the request at all */
+    bool tries_anyhow; /* also backends that rest */
+    struct replica *replica;
+    struct str cause; /* why the target before was left: cold, connect, 503 */
+
+    /* the try under way */
+    struct attempt *attempt;
+    bool is_paused;
+    struct buf order_head, order_body; /* for the backend */
+    bool is_translated; /* order_body holds the chat in Anthropic's dialect */
+    struct names names;
+    struct str *dropped;
+    unsigned dropped_count;
+    enum reading reading;
+    struct backend_head head;
+    struct answer answer;
+    bool has_answer; /* `answer` is initialised */
+    struct buf held; /* a body in one piece, or events before the first token */
+
+    struct deadline total, first_token, hold, comment;
+    uint64_t hold_until_ms;
+};
+
+/* --- exchange.c --------------------------------------------------------- */
+
+void exchange_move(struct exchange *x, enum step step);
+const struct settings *exchange_settings(const struct exchange *x);
+/* The target that is being tried. */
+const struct target *exchange_target(const struct exchange *x);
+void exchange_set_deadline(struct exchange *x, struct deadline *deadline,
+                           uint64_t ms);
+
+/* Runs work_on, then after: at once for small requests, for large ones on the
+ * thread pool, so that they do not hold up everybody else on this loop. */
+void exchange_run_job(struct exchange *x, void (*work_on)(struct exchange *x),
+                      void (*after)(struct exchange *x));
+
+/* Headers of the answer: its ids; who answered, and why. */
+void exchange_put_ids(struct exchange *x);
+void exchange_put_backend(struct exchange *x);
+/* Gives back what only another try would need. */
+void exchange_release_work(struct exchange *x);
+
+/* The last calls: the exchange and its request are gone when they return. */
+void exchange_settle(struct exchange *x);
+void exchange_fail(struct exchange *x, const struct chat_error *error);
+void exchange_fail_with(struct exchange *x, enum error error);
+
+/* --- exchange_try.c ----------------------------------------------------- */
+
+/* Goes to the first backend that may take the request, or on to the next.
+ * When none is left it waits or fails. */
+void exchange_next_try(struct exchange *x);
+/* The try has failed and is gone: the next one, if there may be one. */
+void exchange_try_failed(struct exchange *x, const struct chat_error *error);
+void exchange_try_failed_with(struct exchange *x, enum error error);
+/* Cuts the try under way, if there is one. */
+void exchange_drop_attempt(struct exchange *x);
+void exchange_note_health(struct exchange *x, enum health_event event,
+                          struct str why);
+void exchange_on_first_token_due(struct deadline *deadline);
+void exchange_on_hold_due(struct deadline *deadline);
+
+/* --- exchange_answer.c -------------------------------------------------- */
+
+/* What an attempt tells goes here; its context is the exchange. */
+extern const struct attempt_events exchange_answer_events;
+/* Ready for the answer of the next try. */
+void exchange_prepare_answer(struct exchange *x, bool is_translated);
+void exchange_release_answer(struct exchange *x);
+void exchange_on_comment_due(struct deadline *deadline);
+
+#endif

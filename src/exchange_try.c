@@ -1,0 +1,342 @@
+/* One backend after the other, until one answers.
+ *
+ *   pick a replica ─▶ translate ─▶ send ─▶ (exchange_answer.c) ─┬─▶ answered
+ *        ▲                                                      │
+ *        └────────────── the next replica, the next target ◀────┴─ failed
+ *   none left ─▶ wait for one to become ready, or fail
+ */
+#include "check.h"
+#include "clock.h"
+#include "exchange_private.h"
+#include "forward/order.h"
+#include "log.h"
+
+void exchange_drop_attempt(struct exchange *x)
+{
+    struct attempt *attempt = x->attempt;
+
+    x->attempt = NULL;
+    if (attempt != NULL)
+        attempt_close(attempt);
+}
+
+void exchange_note_health(struct exchange *x, enum health_event event,
+                          struct str why)
+{
+    struct replica *replica = x->replica;
+    enum health_state was;
+
+    if (!health_note(replica, event, uv_now(&x->worker->loop),
+                     exchange_settings(x)->rest_ms, &was))
+        return;
+    health_log(replica, was, why);
+    x->worker->host->on_health(x->worker->host->ctx);
+}
+
+/* The try has failed and is gone.  The next one, if there may be one. */
+void exchange_try_failed(struct exchange *x, const struct chat_error *error)
+{
+    const struct error_row *row = error_row(error->error);
+    const struct target *target = exchange_target(x);
+    struct str cause = row->name;
+
+    x->error = *error;
+    x->has_error = true;
+    deadline_clear(&x->first_token);
+    metrics_count_try(&x->worker->metrics, target->backend->tier, TRY_FAILED);
+    if (error->error == ERR_BACKEND_STATUS || error->error == ERR_BACKEND_BUSY)
+        cause = arena_printf(x->arena, "%d", x->head.status);
+    if (row->blames_target)
+        exchange_note_health(x, HEALTH_TRY_FAILED, cause);
+    if (log_enabled(LOG_WARN)) {
+        struct log_line line;
+
+        log_begin(&line, LOG_WARN, "try failed");
+        log_str(&line, "id", x->record.id);
+        log_str(&line, "target", target->backend->name);
+        log_i64(&line, "replica",
+                (int64_t)(x->replica - target->backend->replicas));
+        log_str(&line, "error", cause);
+        if (x->record.detail.len > 0)
+            log_str(&line, "detail", x->record.detail);
+        log_end(&line);
+    }
+    if (x->reply.has_begun || !row->tries_next || error->is_final) {
+        exchange_fail(x, error);
+        return;
+    }
+    x->cause = cause;
+    x->tries_at_target++;
+    exchange_next_try(x);
+}
+
+void exchange_try_failed_with(struct exchange *x, enum error error)
+{
+    exchange_try_failed(x, &(struct chat_error){.error = error});
+}
+
+static void translate(struct exchange *x)
+{
+    const struct settings *settings = exchange_settings(x);
+    const struct target *target = exchange_target(x);
+    struct anthropic_options options = {
+        .model = target->upstream,
+        .traits = target->claude,
+        .default_max_tokens = settings->default_max_tokens,
+        .is_2026_10_21 = settings->is_anthropic_2026_10_21,
+        .shows_reasoning = settings->shows_reasoning,
+        .caches_prompt = settings->caches_prompt,
+    };
+    struct anthropic_notes notes = {0};
+    struct chat_error error;
+
+    buf_clear(&x->order_body);
+    x->is_translated = anthropic_write_request(&x->work, &x->chat, &options,
+                                               &x->order_body, &notes, &error);
+    if (!x->is_translated) {
+        x->excluded |= 1u << x->target;
+        if (x->target > 0)
+            return; /* what the first choice said, or will say, counts */
+        /* its strings must outlive the work */
+        error.message = arena_copy(x->arena, error.message);
+        error.param = arena_copy(x->arena, error.param);
+        x->error = error;
+        x->has_error = true;
+        return;
+    }
+    names_copy(x->arena, &notes.names, &x->names);
+    x->dropped = notes.dropped;
+    x->dropped_count = notes.dropped_count;
+}
+
+/* An id of the caller's choosing may come twice; vLLM wants each once. */
+static struct str upstream_id(struct exchange *x)
+{
+    char suffix[8];
+
+    trace_random_hex(suffix, sizeof(suffix));
+    return arena_printf(x->arena, "%.*s-%.8s", STR_ARG(x->record.id), suffix);
+}
+
+static void send_order(struct exchange *x)
+{
+    const struct settings *settings = exchange_settings(x);
+    const struct target *target = exchange_target(x);
+    bool is_anthropic = target->backend->dialect == DIALECT_ANTHROPIC;
+    struct attempt_order order = {
+        .replica = x->replica,
+        .allowed = x->choice.allowed,
+        .connect_ms = settings->connect_ms,
+        .first_byte_ms = settings->first_byte_ms,
+        .idle_ms = settings->idle_ms,
+        .piece_count = 1,
+    };
+    struct order head = {
+        .method = STR("POST"),
+        .path =
+            is_anthropic ? STR("/v1/messages") : STR("/v1/chat/completions"),
+        .wants_stream = x->chat.is_stream,
+        .request_id = upstream_id(x),
+        .traceparent = {x->trace.parent, TRACE_PARENT_LEN},
+    };
+
+    if (is_anthropic)
+        order.pieces[order.piece_count++] = buf_str(&x->order_body);
+    else
+        order.piece_count += relay_request(&x->work, &x->chat, target->upstream,
+                                           order.pieces + 1);
+    for (size_t i = 1; i < order.piece_count; i++)
+        head.body_len += order.pieces[i].len;
+    buf_clear(&x->order_head);
+    order_write(&head, x->replica, settings->anthropic_version, &x->order_head);
+    order.pieces[0] = buf_str(&x->order_head);
+    exchange_prepare_answer(x, is_anthropic);
+    x->record.tries++;
+    x->is_paused = false;
+    exchange_move(x, STEP_FORWARD);
+    x->attempt =
+        attempt_open(&x->worker->pool, &order, &exchange_answer_events, x);
+    if (x->attempt == NULL) {
+        log_say(LOG_ERROR, "bug: a pinned request came to a forbidden tier",
+                "id %.*s backend %.*s", STR_ARG(x->record.id),
+                STR_ARG(target->backend->name));
+        exchange_fail_with(x, ERR_TIER_FORBIDDEN);
+        return;
+    }
+    if (x->chat.is_stream)
+        exchange_set_deadline(x, &x->first_token, settings->first_token_ms);
+}
+
+static void next_target(struct exchange *x)
+{
+    x->target++;
+    x->tries_at_target = 0;
+    x->replica = NULL;
+    x->is_translated = false;
+    x->dropped_count = 0;
+}
+
+static void after_translate(struct exchange *x)
+{
+    if (x->is_translated) {
+        send_order(x);
+        return;
+    }
+    /* this backend cannot take the request; perhaps the next one can */
+    next_target(x);
+    exchange_next_try(x);
+}
+
+static bool rests(const struct backend *backend)
+{
+    return backend->health_path.len == 0;
+}
+
+static bool is_excluded(const struct exchange *x, unsigned target)
+{
+    return (x->excluded >> target & 1) != 0;
+}
+
+/* Would waiting help?  Only when all it may use are cold, and a probe will
+ * tell when they are back. */
+static bool may_wait(const struct exchange *x)
+{
+    uint64_t now = uv_now(&x->worker->loop);
+    bool any = false;
+
+    if (x->has_error && x->error.error != ERR_CONNECT &&
+        x->error.error != ERR_RESOLVE && x->error.error != ERR_CLOSED &&
+        x->error.error != ERR_CONNECT_TIMEOUT && x->error.error != ERR_TLS &&
+        (x->error.error != ERR_BACKEND_STATUS || x->head.status != 503))
+        return false;
+    for (unsigned i = 0; i < x->choice.target_count; i++) {
+        const struct backend *backend = x->choice.targets[i].backend;
+
+        if (is_excluded(x, i))
+            continue;
+        if (rests(backend) || health_has_usable(backend, now))
+            return false;
+        any = true;
+    }
+    return any;
+}
+
+static void fail_not_ready(struct exchange *x)
+{
+    const struct backend *backend = x->choice.targets[0].backend;
+    struct chat_error error = {
+        .error = ERR_NOT_READY,
+        .message = arena_printf(
+            x->arena, "The %.*s backend \"%.*s\" is not ready%s. Try again.",
+            STR_ARG(tier_name(backend->tier)), STR_ARG(backend->name),
+            x->choice.is_pinned
+                ? ", and the policy of this request allows no other"
+                : ""),
+        .retry_after_s =
+            (unsigned)(exchange_settings(x)->retry_after_ms / 1000),
+    };
+
+    exchange_fail(x, &error);
+}
+
+static void park(struct exchange *x)
+{
+    uint64_t now = uv_now(&x->worker->loop);
+
+    if (!x->record.was_held)
+        x->hold_until_ms = now + exchange_settings(x)->hold_ms;
+    if (now >= x->hold_until_ms) {
+        fail_not_ready(x);
+        return;
+    }
+    x->record.was_held = true;
+    list_push_back(&x->worker->parked, &x->parked);
+    exchange_set_deadline(x, &x->hold, x->hold_until_ms - now);
+}
+
+static void none_left(struct exchange *x)
+{
+    bool can_try_anyhow = false;
+
+    for (unsigned i = 0; i < x->choice.target_count; i++)
+        can_try_anyhow =
+            can_try_anyhow ||
+            (rests(x->choice.targets[i].backend) && !is_excluded(x, i));
+    if (can_try_anyhow && !x->tries_anyhow && x->record.tries == 0 &&
+        !x->has_error) {
+        /* a backend without a probe comes last when it failed, yet it comes */
+        x->tries_anyhow = true;
+        x->target = 0;
+        exchange_next_try(x);
+        return;
+    }
+    /* for the headers: the last one that was asked */
+    x->target = x->choice.target_count - 1;
+    if (may_wait(x))
+        park(x);
+    else if (x->has_error)
+        exchange_fail(x, &x->error);
+    else
+        fail_not_ready(x);
+}
+
+void exchange_next_try(struct exchange *x)
+{
+    uint64_t now = uv_now(&x->worker->loop);
+
+    for (; x->target < x->choice.target_count; next_target(x)) {
+        const struct backend *backend = exchange_target(x)->backend;
+        struct replica *replica =
+            health_pick(backend, now, x->worker->turn++,
+                        x->tries_anyhow && rests(backend), x->replica);
+
+        if (is_excluded(x, x->target))
+            continue;
+        if (replica == NULL && x->tries_at_target == 0)
+            x->cause = rests(backend) ? STR("resting") : STR("cold");
+        if (replica == NULL || x->tries_at_target >= backend->replica_count)
+            continue;
+        x->replica = replica;
+        if (backend->dialect == DIALECT_ANTHROPIC && !x->is_translated)
+            exchange_run_job(x, translate, after_translate);
+        else
+            send_order(x);
+        return;
+    }
+    none_left(x);
+}
+
+void exchange_wake_parked(struct worker *worker)
+{
+    uint64_t now = uv_now(&worker->loop);
+
+    list_each_safe (link, &worker->parked) {
+        struct exchange *x = list_entry(link, struct exchange, parked);
+
+        if (!health_has_usable(x->choice.targets[0].backend, now))
+            continue;
+        list_remove(&x->parked);
+        deadline_clear(&x->hold);
+        x->has_error = false;
+        x->target = x->tries_at_target = 0;
+        x->replica = NULL;
+        x->is_translated = false;
+        exchange_next_try(x);
+    }
+}
+
+void exchange_on_first_token_due(struct deadline *deadline)
+{
+    struct exchange *x = list_entry(deadline, struct exchange, first_token);
+
+    exchange_drop_attempt(x);
+    exchange_try_failed_with(x, ERR_FIRST_TOKEN_TIMEOUT);
+}
+
+void exchange_on_hold_due(struct deadline *deadline)
+{
+    struct exchange *x = list_entry(deadline, struct exchange, hold);
+
+    list_remove(&x->parked);
+    fail_not_ready(x);
+}

@@ -83,10 +83,15 @@ struct tls *tls_client_new(struct tls_context *context, const char *host,
         /* RFC 6066 allows no address as server name */
         ok = X509_VERIFY_PARAM_set1_ip_asc(verify, host) == 1;
     } else {
+        /* the macro for this takes the const away; OpenSSL copies the name */
+        char *name = must_strdup(host);
+
         X509_VERIFY_PARAM_set_hostflags(verify,
                                         X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
         ok = SSL_set1_host(tls->ssl, host) == 1 &&
-             SSL_set_tlsext_host_name(tls->ssl, host) == 1;
+             SSL_ctrl(tls->ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME,
+                      TLSEXT_NAMETYPE_host_name, name) == 1;
+        free(name);
     }
     check(ok);
     if (session != NULL)

@@ -46,6 +46,10 @@ static size_t bytes(const struct config *config, enum config_option option)
 
 static void make_settings(struct maker *m)
 {
+    static const enum config_option needed[] = {
+        CONFIG_ROOT_PROBE_INTERVAL_MS, CONFIG_ROOT_PROBE_COLD_MS,
+        CONFIG_ROOT_PROBE_TIMEOUT_MS, CONFIG_ROOT_BODY_BYTES,
+        CONFIG_ROOT_ANSWER_BYTES};
     const struct config *c = m->config;
     const struct config_node *root = &c->root;
     struct settings *s = &m->catalog->settings;
@@ -92,6 +96,9 @@ static void make_settings(struct maker *m)
     s->is_anthropic_2026_10_21 =
         s->anthropic_version.len > 0 &&
         strcmp(s->anthropic_version.ptr, "2026-10-21") >= 0;
+    for (size_t i = 0; i < COUNT_OF(needed); i++)
+        if (config_number(root, needed[i]) == 0)
+            config_complain(m->config, root, needed[i], "expected more than 0");
     if (s->default_max_tokens < 1)
         config_complain(m->config, root, CONFIG_ROOT_DEFAULT_MAX_TOKENS,
                         "expected at least 1");

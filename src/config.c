@@ -26,6 +26,9 @@ static const struct {
 /* --- problems ----------------------------------------------------------- */
 
 static void problem(struct config *config, unsigned line, const char *format,
+                    va_list args) PRINTF_LIKE(3, 0);
+
+static void problem(struct config *config, unsigned line, const char *format,
                     va_list args)
 {
     char text[768];

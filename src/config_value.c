@@ -200,7 +200,7 @@ const char *config_type_expects(enum config_type type)
     case CONFIG_TYPE_BYTES:
         return "a size: 1048576, 512KiB, 32MiB";
     case CONFIG_TYPE_DURATION:
-        return "a duration: 500ms, 2s, 5m, 1h; 0 means for ever";
+        return "a duration: 500ms, 2s, 5m, 1h; 0 switches it off";
     case CONFIG_TYPE_URLS:
         return "http://host[:port][/path] or https://…, or a list of them";
     case CONFIG_TYPE_REGEX:

@@ -152,6 +152,7 @@ static void send_order(struct exchange *x)
     order.pieces[0] = buf_str(&x->order_head);
     exchange_prepare_answer(x, is_anthropic);
     x->record.tries++;
+    x->record.detail = (struct str){NULL, 0};
     x->is_paused = false;
     exchange_move(x, STEP_FORWARD);
     x->attempt =

@@ -9,8 +9,11 @@
 
 #include "catalog.h"
 #include "config.h"
+#include "demo.h"
+#include "error.h"
 #include "gateway.h"
 #include "log.h"
+#include "sim.h"
 
 enum { EXIT_USAGE = 2 };
 
@@ -21,8 +24,11 @@ static const char usage[] =
     "usage: weir <command> [options]\n"
     "\n"
     "  serve      route requests to the backends that are configured\n"
+    "  demo       the same on stand-ins, with a few requests to look at\n"
+    "  sim        stand-ins for vLLM and Anthropic, with faults on demand\n"
     "  check      print the configuration that is in force, and its problems\n"
     "  options    list every option\n"
+    "  errors     list every error\n"
     "  version    print the version\n"
     "\n"
     "options of serve and check:\n"
@@ -299,6 +305,42 @@ static int command_options(const struct arguments *arguments)
     return EXIT_SUCCESS;
 }
 
+/* docs/errors.md: the rows of error.def. */
+static int command_errors(const struct arguments *arguments)
+{
+    (void)arguments;
+    fputs("# Errors\n\n"
+          "<!-- Made from lib/error.def by `weir errors --markdown`: do not "
+          "edit. -->\n\n"
+          "Every answer with an error status bears OpenAI's shape, "
+          "`{\"error\":{\"message\",\"type\",\"param\",\"code\"}}`; a "
+          "stream that\nhas begun ends with the same object as its last "
+          "event, and `data: [DONE]`. The name is what the log,\nthe "
+          "metrics and `X-Router-Reason: fallback:NAME` call it. *Next* says "
+          "whether the next backend is tried\n(while nothing was sent back), "
+          "*blame* whether it counts against the health of the "
+          "backend.\n\n"
+          "| name | status | type | code | next | blame | what it means |\n"
+          "|---|---|---|---|---|---|---|\n",
+          stdout);
+    for (int i = OK + 1; i < ERROR_COUNT; i++) {
+        const struct error_row *row = error_row((enum error)i);
+
+        printf("| `%.*s` | %d | `%.*s` | %s%.*s%s | %s | %s | %.*s |\n",
+               STR_ARG(row->name), row->status, STR_ARG(row->type),
+               row->code.len > 0 ? "`" : "", STR_ARG(row->code),
+               row->code.len > 0 ? "`" : "null", row->tries_next ? "yes" : "",
+               row->blames_target ? "yes" : "", STR_ARG(row->says));
+    }
+    return EXIT_SUCCESS;
+}
+
+static int command_demo(const struct arguments *arguments)
+{
+    (void)arguments;
+    return demo_main();
+}
+
 static int command_version(const struct arguments *arguments)
 {
     (void)arguments;
@@ -317,10 +359,11 @@ static const struct {
     const char *name;
     int (*run)(const struct arguments *arguments);
 } commands[] = {
-    {"serve", command_serve},       {"check", command_check},
-    {"options", command_options},   {"version", command_version},
-    {"--version", command_version}, {"help", command_help},
-    {"--help", command_help},       {"-h", command_help},
+    {"serve", command_serve},   {"check", command_check},
+    {"demo", command_demo},     {"options", command_options},
+    {"errors", command_errors}, {"version", command_version},
+    {"help", command_help},     {"--version", command_version},
+    {"--help", command_help},   {"-h", command_help},
 };
 
 int main(int argc, char **argv)
@@ -332,6 +375,8 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return EXIT_USAGE;
     }
+    if (str_eq(str_of(argv[1]), STR("sim")))
+        return sim_main(argc - 1, argv + 1); /* it has options of its own */
     for (size_t i = 0; i < COUNT_OF(commands); i++) {
         if (strcmp(argv[1], commands[i].name) == 0) {
             parse_arguments(&arguments, argc, argv);

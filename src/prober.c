@@ -65,8 +65,16 @@ static void on_end(void *ctx)
 
 static void on_fail(void *ctx, enum error error, const char *detail)
 {
-    (void)detail;
-    finish(ctx, HEALTH_PROBE_FAILED, error_name(error));
+    struct probe *probe = ctx;
+    struct arena words;
+    struct str name = error_name(error);
+
+    arena_init(&words);
+    finish(probe, HEALTH_PROBE_FAILED,
+           detail == NULL
+               ? name
+               : arena_printf(&words, "%.*s: %s", STR_ARG(name), detail));
+    arena_clear(&words);
 }
 
 static const struct attempt_events events = {on_head, on_body, on_end, on_fail};
@@ -82,6 +90,7 @@ static void ask(struct probe *probe)
     struct attempt_order attempt = {
         .replica = probe->replica,
         .allowed = TIER_ANY, /* it bears nothing of a caller's */
+        .is_probe = true,
         .piece_count = 1,
     };
 

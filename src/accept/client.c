@@ -9,8 +9,7 @@
 enum {
     BUDGET_FACTOR = 4, /* see budget_take() */
     PENDING_MAX = 64 * 1024,
-    LINGER_MS = 1000,
-    LINGER_MAX_BYTES = 4 * 1024 * 1024,
+    LINGER_MS = 5000,
     FIRST_BODY = 4096,
 };
 
@@ -34,7 +33,6 @@ struct client {
     enum error trouble;      /* found in a callback of the parser */
     bool closes;             /* no further request on this connection */
     bool is_feeding;         /* inside feed(): do not enter it again */
-    size_t lingered;
 };
 
 static void feed(struct client *client, struct str bytes);
@@ -447,12 +445,8 @@ static void feed(struct client *client, struct str bytes)
             keep_pending(client, bytes);
             break;
         }
-        if (client->state == CLIENT_LINGERING) {
-            client->lingered += bytes.len;
-            if (client->lingered > LINGER_MAX_BYTES)
-                drop(client);
+        if (client->state == CLIENT_LINGERING)
             break;
-        }
         if (client->state == CLIENT_IDLE) {
             /* line ends between requests are allowed (RFC 9112, 2.2) */
             if (bytes.ptr[0] == '\r' || bytes.ptr[0] == '\n') {
@@ -656,7 +650,7 @@ void door_close_idle(struct door *door)
 void door_cut(struct door *door)
 {
     door->is_closing = true;
-    list_each_safe (link, &door->clients) {
-        leave(list_entry(link, struct client, link));
-    }
+    /* one that leaves may take others with it */
+    while (!list_empty(&door->clients))
+        leave(list_entry(door->clients.next, struct client, link));
 }

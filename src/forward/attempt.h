@@ -32,6 +32,7 @@ struct attempt_order {
     struct str pieces[ATTEMPT_MAX_PIECES];
     size_t piece_count;
     uint64_t connect_ms, first_byte_ms, idle_ms; /* 0 = for ever */
+    bool is_probe; /* it is no work: it does not count in `in_flight` */
 };
 
 struct attempt;

@@ -1,0 +1,218 @@
+import OpenAI from 'openai';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { hello, long, Sim, Weir } from './harness.ts';
+
+let sim: Sim;
+let weir: Weir;
+
+beforeAll(async () => {
+  sim = await Sim.start();
+  weir = await Weir.between(sim);
+});
+afterAll(async () => {
+  await weir?.stop();
+  await sim?.stop();
+});
+
+/** Who answered, as the response headers have it. */
+async function decision(body: object, headers: Record<string, string> = {}) {
+  const answer = await weir.post({ messages: hello, ...body }, headers);
+  expect(answer.status).toBe(200);
+  const json = (await answer.json()) as OpenAI.ChatCompletion;
+  expect(json.object).toBe('chat.completion');
+  return {
+    backend: answer.headers.get('x-router-backend'),
+    target: answer.headers.get('x-router-target'),
+    served: answer.headers.get('x-router-model'),
+    reason: answer.headers.get('x-router-reason'),
+    echoed: json.model,
+  };
+}
+
+describe('names', () => {
+  test('local goes to the local tier', async () => {
+    expect(await decision({ model: 'local' })).toEqual({
+      backend: 'local',
+      target: 'vllm',
+      served: 'qwen2.5-7b',
+      reason: 'explicit',
+      echoed: 'local',
+    });
+  });
+
+  test('the local model’s own name goes to the local tier', async () => {
+    expect(await decision({ model: 'qwen2.5-7b' })).toMatchObject({
+      backend: 'local',
+      served: 'qwen2.5-7b',
+      reason: 'explicit',
+      echoed: 'qwen2.5-7b',
+    });
+  });
+
+  test.each(['cloud', 'claude'])('%s goes to the cloud’s default model', async (model) => {
+    expect(await decision({ model })).toEqual({
+      backend: 'cloud',
+      target: 'anthropic',
+      served: 'claude-sonnet-4-6',
+      reason: 'explicit',
+      echoed: model,
+    });
+  });
+
+  test.each(['claude-haiku-4-5', 'claude-opus-5-5', 'claude-haiku-4-5-20251001'])(
+    '%s goes to the cloud under its own name',
+    async (model) => {
+      expect(await decision({ model })).toMatchObject({
+        backend: 'cloud',
+        served: model,
+        reason: 'explicit',
+        echoed: model,
+      });
+      expect((await sim.lastBody('anthropic')).model).toBe(model);
+    },
+  );
+
+  test('an unknown name is refused with the known ones', async () => {
+    const error = await weir
+      .openai()
+      .chat.completions.create({ model: 'gpt-4o', messages: hello })
+      .catch((e) => e);
+    expect(error).toBeInstanceOf(OpenAI.NotFoundError);
+    expect(error).toMatchObject({
+      status: 404,
+      code: 'model_not_found',
+      param: 'model',
+      type: 'invalid_request_error',
+    });
+    expect(error.message).toContain('gpt-4o');
+    expect(error.message).toContain('qwen2.5-7b');
+    expect(error.requestID).toMatch(/^req_/);
+  });
+});
+
+describe('auto', () => {
+  test('a short request is local', async () => {
+    expect(await decision({ model: 'auto' })).toMatchObject({
+      backend: 'local',
+      reason: 'rule:short',
+      echoed: 'auto',
+    });
+  });
+
+  test('no model at all is auto', async () => {
+    expect(await decision({})).toMatchObject({ backend: 'local', reason: 'rule:short' });
+    expect((await sim.lastBody('vllm')).model).toBe('qwen2.5-7b');
+    expect(await decision({ model: null })).toMatchObject({ backend: 'local' });
+  });
+
+  test('about 1,075 tokens with max_tokens 2000 are for the cloud', async () => {
+    expect(await decision({ model: 'auto', messages: long, max_tokens: 2000 })).toMatchObject({
+      backend: 'cloud',
+      served: 'claude-sonnet-4-6',
+      reason: 'rule:long-prompt',
+    });
+  });
+
+  test('a long answer is for the cloud, on the token', async () => {
+    expect(await decision({ max_tokens: 512 })).toMatchObject({ backend: 'local' });
+    expect(await decision({ max_tokens: 513 })).toMatchObject({
+      backend: 'cloud',
+      reason: 'rule:long-answer',
+    });
+    expect(await decision({ max_completion_tokens: 513, max_tokens: 5 })).toMatchObject({
+      backend: 'cloud',
+    });
+  });
+
+  test('the prompt threshold is on the token, over all text', async () => {
+    const exactly = (chars: number) => [
+      { role: 'system', content: 'x'.repeat(1000) },
+      { role: 'user', content: [{ type: 'text', text: 'y'.repeat(chars - 1000) }] },
+    ];
+    expect(await decision({ messages: exactly(4000) })).toMatchObject({ backend: 'local' });
+    expect(await decision({ messages: exactly(4001) })).toMatchObject({ backend: 'cloud' });
+  });
+});
+
+describe('the thresholds of the environment', () => {
+  test('decide instead of the default ones', async () => {
+    const other = await Weir.between(sim, {
+      LOCAL_TOKEN_THRESHOLD: '2',
+      LOCAL_MAX_TOKENS_THRESHOLD: '100',
+    });
+    try {
+      const route = async (body: object) =>
+        (await (await other.post(body, {}, '/v1/route')).json()) as any;
+      expect(await route({ messages: [{ role: 'user', content: '12345678' }], max_tokens: 100 }))
+        .toMatchObject({ backend: 'local', estimated_prompt_tokens: 2 });
+      expect(await route({ messages: [{ role: 'user', content: '123456789' }], max_tokens: 100 }))
+        .toMatchObject({ backend: 'cloud', reason: 'rule:long-prompt', estimated_prompt_tokens: 3 });
+      expect(await route({ messages: hello.map((m) => ({ ...m, content: 'hi' })), max_tokens: 101 }))
+        .toMatchObject({ backend: 'cloud', reason: 'rule:long-answer' });
+    } finally {
+      await other.stop();
+    }
+  });
+});
+
+describe('POST /v1/route', () => {
+  test('tells the decision and its reasons without calling anyone', async () => {
+    const before = [(await sim.state('vllm')).requests, (await sim.state('anthropic')).requests];
+    const answer = await weir.post({ model: 'auto', messages: long }, {}, '/v1/route');
+    expect(answer.status).toBe(200);
+    expect(await answer.json()).toMatchObject({
+      requested: 'auto',
+      backend: 'cloud',
+      target: 'anthropic',
+      model: 'claude-sonnet-4-6',
+      reason: 'rule:long-prompt',
+      policy: null,
+      estimated_prompt_tokens: 1075,
+      max_tokens: 512,
+      targets: [
+        { backend: 'cloud', ready: true, replicas: [{ replica: 0, in_flight: 0 }] },
+        { backend: 'local', target: 'vllm', reason: 'fallback', ready: true },
+      ],
+    });
+    const chats = async (target: 'vllm' | 'anthropic') => (await sim.state(target)).last?.path;
+    expect(await chats('anthropic')).not.toContain('route');
+    expect((await sim.state('anthropic')).requests).toBe(before[1]);
+  });
+
+  test('refuses what a chat would refuse', async () => {
+    const answer = await weir.post({ model: 'gpt-4o', messages: hello }, {}, '/v1/route');
+    expect(answer.status).toBe(404);
+  });
+});
+
+describe('pins', () => {
+  test('local-only sends a long request to the local tier', async () => {
+    expect(
+      await decision({ messages: long, max_tokens: 2000 }, { 'x-router-policy': 'local-only' }),
+    ).toMatchObject({ backend: 'local', reason: 'pin' });
+  });
+
+  test('cloud-only sends a short request to the cloud', async () => {
+    expect(await decision({}, { 'x-router-policy': 'cloud-only' })).toMatchObject({
+      backend: 'cloud',
+      reason: 'pin',
+    });
+  });
+
+  test('a name of the tier that the pin forbids is refused', async () => {
+    const answer = await weir.post(
+      { model: 'claude-haiku-4-5', messages: hello },
+      { 'x-router-policy': 'local-only' },
+    );
+    expect(answer.status).toBe(400);
+    expect(await answer.json()).toMatchObject({ error: { code: 'policy_conflict' } });
+  });
+
+  test('a policy that cannot be read does not mean anywhere', async () => {
+    for (const policy of ['local', 'localonly', '', 'local-only, cloud-only']) {
+      const answer = await weir.post({ messages: hello }, { 'x-router-policy': policy });
+      expect(answer.status, policy).toBe(400);
+      expect(await answer.json()).toMatchObject({ error: { code: 'invalid_policy' } });
+    }
+  });
+});

@@ -21,6 +21,7 @@ enum {
     LONG_LINES = 43, /* of 100 characters: 1,075 estimated tokens */
     CALL_MS = 20000,
     COLD_S = 2,
+    SETTLED_MS = 50,
 };
 
 /* A 1 x 1 pixel. */
@@ -224,9 +225,9 @@ static void client_close(struct client *client)
 static void print_ms(uint64_t from_us, uint64_t to_us)
 {
     if (to_us < from_us || to_us == 0)
-        printf("  %10s", "-");
+        printf("  %11s", "-");
     else
-        printf("  %7.1f ms ", (double)(to_us - from_us) / 1000);
+        printf("  %8.1f ms", (double)(to_us - from_us) / 1000);
 }
 
 static void print_row(const struct scene *scene, const struct call *call)
@@ -275,8 +276,8 @@ static bool play(struct client *client)
 {
     bool all_answered = true;
 
-    printf("\n%-30s %-31s %-16s  %11s  %10s\n", "prompt", "decision",
-           "reason", "first token", "total");
+    printf("\n%-30s %-31s %-16s  %11s  %11s\n", "prompt", "decision", "reason",
+           "first token", "total");
     for (size_t i = 0; i < COUNT_OF(scenes); i++) {
         const struct scene *scene = &scenes[i];
         struct buf body;
@@ -413,6 +414,7 @@ int demo_main(void)
     gateway = start_router(sim, &voice);
     if (gateway != NULL) {
         show(sim, gateway);
+        uv_sleep(SETTLED_MS); /* the last request's log line is not news */
         log_setup(voice.level, voice.format);
         sigwait(&signals, &signal);
         gateway_stop(gateway);

@@ -41,6 +41,8 @@ bool buf_reserve(struct buf *buf, size_t more)
     }
     need = buf->len + more;
     cap = buf->cap < FIRST_CAP ? FIRST_CAP : buf->cap;
+    if (cap > buf->max)
+        cap = buf->max;
     while (cap < need)
         cap = cap > buf->max / 2 ? buf->max : cap * 2;
     grown = realloc(buf->ptr, cap);

@@ -28,7 +28,19 @@ void head_clear(struct head *head)
     head->count = 0;
     head->in_value = false;
     head->is_too_large = false;
+    head->is_complete = false;
+    head->trailer_bytes = 0;
     head->target = (struct str){NULL, 0};
+}
+
+static bool is_trailer(struct head *head, struct str piece)
+{
+    if (!head->is_complete)
+        return false;
+    head->trailer_bytes += piece.len;
+    if (head->trailer_bytes > HEAD_MAX_BYTES)
+        head->is_too_large = true;
+    return true;
 }
 
 /* Until head_complete() only the lengths mean something: the text may still
@@ -49,6 +61,8 @@ void head_add_target(struct head *head, struct str piece)
 
 void head_add_name(struct head *head, struct str piece)
 {
+    if (is_trailer(head, piece))
+        return;
     if (head->count == 0 || head->in_value) {
         if (head->count == HEAD_MAX_FIELDS) {
             head->is_too_large = true;
@@ -77,15 +91,16 @@ void head_end_name(struct head *head)
 
 void head_add_value(struct head *head, struct str piece)
 {
-    if (head->count == 0)
+    if (is_trailer(head, piece) || head->count == 0)
         return;
     add_text(head, piece, &head->fields[head->count - 1].value);
 }
 
 void head_complete(struct head *head)
 {
-    const char *at = head->text.ptr;
+    const char *at = head->text.ptr == NULL ? "" : head->text.ptr;
 
+    head->is_complete = true;
     head->target.ptr = at;
     at += head->target.len;
     for (unsigned i = 0; i < head->count; i++) {

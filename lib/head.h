@@ -22,7 +22,9 @@ struct head {
     struct buf text;   /* all names and values, one behind the other */
     bool in_value;     /* the name of the newest field is complete */
     bool is_too_large; /* more bytes or fields than the bounds above */
-    struct str target; /* of a request */
+    bool is_complete;
+    size_t trailer_bytes; /* that came behind it, and were dropped */
+    struct str target;    /* of a request */
 };
 
 void head_init(struct head *head);
@@ -30,7 +32,9 @@ void head_fini(struct head *head);
 /* Ready for the next message; memory above a few KB is given back. */
 void head_clear(struct head *head);
 
-/* From the parser, in any pieces. */
+/* From the parser, in any pieces.  What comes behind head_complete() are the
+ * trailers of a chunked body: they are dropped (RFC 9110, 6.5.1), so that the
+ * fields stay where their readers found them, and only their size counts. */
 void head_add_target(struct head *head, struct str piece);
 void head_add_name(struct head *head, struct str piece);
 void head_end_name(struct head *head);

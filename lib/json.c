@@ -108,6 +108,15 @@ static void free_doc(void *doc)
     yyjson_doc_free(doc);
 }
 
+static bool is_hex(const char *digits, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strchr("0123456789abcdefABCDEF", digits[i]) == NULL ||
+            digits[i] == '\0')
+            return false;
+    return true;
+}
+
 /* Lone halves of surrogate pairs become � in place: both spellings take
  * six bytes, so every offset stays what it was. */
 static void mend_surrogates(char *text, size_t len)
@@ -124,14 +133,15 @@ static void mend_surrogates(char *text, size_t len)
         i = (size_t)(escape - text);
         if (i + 6 > len)
             return;
-        if (escape[1] != 'u' || (escape[2] != 'd' && escape[2] != 'D')) {
+        if (escape[1] != 'u' || (escape[2] != 'd' && escape[2] != 'D') ||
+            !is_hex(escape + 2, 4)) {
             i += 2;
             continue;
         }
         high = strchr("89abAB", escape[3]) != NULL && escape[3] != '\0';
         low = strchr("cdefCDEF", escape[3]) != NULL && escape[3] != '\0';
         if (high && i + 12 <= len && escape[6] == '\\' && escape[7] == 'u' &&
-            (escape[8] == 'd' || escape[8] == 'D') && escape[9] != '\0' &&
+            (escape[8] == 'd' || escape[8] == 'D') && is_hex(escape + 8, 4) &&
             strchr("cdefCDEF", escape[9]) != NULL) {
             i += 12;
             continue;

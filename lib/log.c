@@ -264,6 +264,11 @@ static void add_escaped(struct log_line *line, struct str s)
             add(line, STR("\\n"));
         } else if (c < 0x20 || c == 0x7F) {
             add(line, (struct str){escape, 6});
+        } else if (c >= 0x80) {
+            size_t len = str_utf8_length(s, i);
+
+            add(line, len == 0 ? STR("\\ufffd") : (struct str){&s.ptr[i], len});
+            i += len == 0 ? 0 : len - 1;
         } else {
             add(line, (struct str){(const char *)&s.ptr[i], 1});
         }

@@ -7,7 +7,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-enum { MATCH_LIMIT = 200000, DEPTH_LIMIT = 2000, TEXT_MAX = 1 << 20 };
+enum { MATCH_LIMIT = 200000, HEAP_LIMIT_KB = 16 * 1024, TEXT_MAX = 1 << 20 };
 
 struct regex {
     pcre2_code *code;
@@ -31,7 +31,7 @@ struct regex *regex_new(struct str pattern)
     if (regex->bounds == NULL)
         out_of_memory();
     pcre2_set_match_limit(regex->bounds, MATCH_LIMIT);
-    pcre2_set_depth_limit(regex->bounds, DEPTH_LIMIT);
+    pcre2_set_heap_limit(regex->bounds, HEAP_LIMIT_KB);
     return regex;
 }
 
@@ -44,9 +44,10 @@ void regex_free(struct regex *regex)
     free(regex);
 }
 
-bool regex_matches(const struct regex *regex, struct str text)
+enum regex_result regex_match(const struct regex *regex, struct str text)
 {
     pcre2_match_data *data = pcre2_match_data_create(1, NULL);
+    bool is_whole = text.len <= TEXT_MAX;
     int result;
 
     if (data == NULL)
@@ -54,6 +55,14 @@ bool regex_matches(const struct regex *regex, struct str text)
     text = text.ptr == NULL ? STR("") : str_clip(text, TEXT_MAX);
     result = pcre2_match(regex->code, (PCRE2_SPTR)text.ptr, text.len, 0,
                          PCRE2_NO_UTF_CHECK, data, regex->bounds);
+    if (result == PCRE2_ERROR_JIT_STACKLIMIT)
+        /* the interpreter keeps its state on the heap, within bounds */
+        result =
+            pcre2_match(regex->code, (PCRE2_SPTR)text.ptr, text.len, 0,
+                        PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, data, regex->bounds);
     pcre2_match_data_free(data);
-    return result >= 0;
+    if (result >= 0)
+        return REGEX_YES;
+    return result == PCRE2_ERROR_NOMATCH && is_whole ? REGEX_NO
+                                                     : REGEX_UNDECIDED;
 }

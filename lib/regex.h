@@ -7,12 +7,20 @@
 
 struct regex;
 
+enum regex_result {
+    REGEX_NO,
+    REGEX_YES,
+    /* the match would have cost more than the bound, or the text is longer
+     * than what is looked at: nobody can say */
+    REGEX_UNDECIDED,
+};
+
 /* NULL when the pattern is not valid. */
 struct regex *regex_new(struct str pattern);
 void regex_free(struct regex *regex);
 
 /* Does it match somewhere in the first megabyte of `text`, which must be
- * valid UTF-8?  A match that would cost more than the bound is none. */
-bool regex_matches(const struct regex *regex, struct str text);
+ * valid UTF-8? */
+enum regex_result regex_match(const struct regex *regex, struct str text);
 
 #endif

@@ -437,13 +437,13 @@ static void make_thresholds(struct maker *m)
     rules[0] = (struct rule){
         .name = STR("long-prompt"),
         .has_min_tokens = true,
-        .min_tokens = tokens + 1,
+        .min_tokens = tokens < INT64_MAX ? tokens + 1 : tokens,
         .use_tier = TIER_CLOUD,
     };
     rules[1] = (struct rule){
         .name = STR("long-answer"),
         .has_min_answer = true,
-        .min_answer = answer + 1,
+        .min_answer = answer < INT64_MAX ? answer + 1 : answer,
         .use_tier = TIER_CLOUD,
     };
     rules[2] = (struct rule){.name = STR("short"), .use_tier = TIER_LOCAL};

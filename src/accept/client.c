@@ -252,6 +252,10 @@ static enum error check_framing(struct client *client, uint64_t length)
 
     if (client->parser.method == HTTP_CONNECT)
         return ERR_METHOD;
+    /* RFC 9112, 2.3 and 3.2 */
+    if (client->parser.http_major != 1 || head_count(head, STR("host")) > 1 ||
+        (client->parser.http_minor == 1 && head_count(head, STR("host")) == 0))
+        return ERR_BAD_HTTP;
     if (length > client->door->limits.max_body_bytes)
         return ERR_BODY_TOO_LARGE;
     if (coding.len > 0 && !str_eq_nocase(coding, STR("identity")))

@@ -9,6 +9,7 @@ struct chooser {
     struct choice *choice;
     struct chat_error *error;
     bool is_auto;
+    bool *guards; /* for each rule: it has a policy, and matches */
 };
 
 struct str choose_known_names(struct arena *arena,
@@ -24,11 +25,16 @@ struct str choose_known_names(struct arena *arena,
     if (catalog->cloud != NULL)
         buf_put(&names, STR(", cloud, claude, claude-*"));
     for (unsigned i = 0; i < catalog->model_count; i++) {
+        struct str name = catalog->models[i].name;
+
+        /* whole names only, and room for the dots */
+        if (names.len + name.len + 2 + 5 > max) {
+            buf_put(&names, STR(", ..."));
+            break;
+        }
         buf_put(&names, STR(", "));
-        buf_put(&names, catalog->models[i].name);
+        buf_put(&names, name);
     }
-    if (buf_failed(&names))
-        names.len -= names.len > max - 5 ? 5 : 0;
     copy = arena_copy(arena, buf_str(&names));
     buf_fini(&names);
     return copy;
@@ -79,6 +85,30 @@ static bool take_pins(struct chooser *c)
                            "X-Router-Policy asks for the tier that the "
                            "policy of the key forbids.");
     c->choice->allowed = (enum tier)allowed;
+    return true;
+}
+
+/* A rule with a policy guards every request that it matches, whatever model
+ * that names and whichever rule stands before it. */
+static bool take_guards(struct chooser *c)
+{
+    const struct catalog *catalog = c->catalog;
+
+    c->guards = ARENA_ARRAY(c->arena, bool, catalog->rule_count);
+    for (unsigned i = 0; i < catalog->rule_count; i++) {
+        const struct rule *rule = &catalog->rules[i];
+
+        if (rule->policy == TIER_NONE || !rule_matches(rule, c->facts))
+            continue;
+        c->guards[i] = true;
+        c->choice->allowed &= rule->policy;
+        if (c->choice->allowed == TIER_NONE)
+            return chat_refuse(c->error, c->arena, ERR_POLICY_CONFLICT,
+                               (struct str){NULL, 0},
+                               "The policy of the rule \"%.*s\" forbids the "
+                               "tier that another policy asks for.",
+                               STR_ARG(rule->name));
+    }
     return true;
 }
 
@@ -183,19 +213,22 @@ static enum tier tier_of(const struct rule *rule)
                                    : rule->use_tier;
 }
 
-/* A request that is pinned does not need the thresholds: only a rule of the
- * file can still say which model of the tier it is. */
-static bool is_for_pinned(const struct rule *rule)
+/* May this rule decide?  A request that is pinned does not need the
+ * thresholds: only a rule of the file can still say which model of the tier
+ * it is. */
+static bool is_open(const struct chooser *c, const struct rule *rule)
 {
-    return rule->use_model != NULL;
+    enum tier tier = tier_of(rule);
+
+    if ((tier & c->choice->allowed) == 0 ||
+        (rule->use_model == NULL && backend_of(c->catalog, tier) == NULL))
+        return false;
+    return c->choice->allowed == TIER_ANY || rule->use_model != NULL ||
+           rule->policy != TIER_NONE;
 }
 
 static void choose_by_rule(struct chooser *c, const struct rule *rule)
 {
-    enum tier allowed = c->choice->allowed &
-                        (rule->policy != TIER_NONE ? rule->policy : TIER_ANY);
-
-    c->choice->allowed = allowed;
     if (rule->use_model != NULL)
         add_target(c, rule->use_model->backend, rule->use_model->upstream);
     else
@@ -213,13 +246,11 @@ static bool choose_auto(struct chooser *c)
     for (unsigned i = 0; i < catalog->rule_count && choice->target_count == 0;
          i++) {
         const struct rule *rule = &catalog->rules[i];
-        enum tier tier = tier_of(rule);
 
-        if ((tier & choice->allowed) == 0 ||
-            (rule->use_model == NULL && backend_of(catalog, tier) == NULL) ||
-            (is_pinned && !is_for_pinned(rule)))
+        if (!is_open(c, rule))
             continue;
-        if (rule_matches(rule, c->facts))
+        if (rule->policy != TIER_NONE ? c->guards[i]
+                                      : rule_matches(rule, c->facts))
             choose_by_rule(c, rule);
     }
     if (choice->target_count > 0)
@@ -254,9 +285,11 @@ static struct str misfit(const struct chooser *c, const struct model *model)
 
     if (model == NULL)
         return STR("");
+    /* max_tokens is the caller's: no sum that could overflow */
     if (model->context_window > 0 &&
-        c->choice->prompt_tokens + c->choice->max_tokens >
-            model->context_window)
+        (c->choice->prompt_tokens > model->context_window ||
+         c->choice->max_tokens >
+             model->context_window - c->choice->prompt_tokens))
         return STR("context");
     if (!model->takes_images && chat->image_count + chat->file_count > 0)
         return STR("images");
@@ -319,7 +352,7 @@ bool choose(struct arena *arena, const struct catalog *catalog,
         .prompt_tokens = facts->prompt_tokens,
         .max_tokens = facts->max_tokens,
     };
-    if (!take_pins(&chooser))
+    if (!take_pins(&chooser) || !take_guards(&chooser))
         return false;
     if (chooser.is_auto ? !choose_auto(&chooser)
                         : !choose_named(&chooser, name))

@@ -4,6 +4,9 @@
 
 #include "clock.h"
 
+/* What a pattern may cost one request. */
+enum { SEARCH_MAX_US = 50 * 1000 };
+
 int64_t rule_estimate_tokens(size_t characters)
 {
     return (int64_t)((characters + 3) / 4);
@@ -19,28 +22,79 @@ int rule_minute_now(void)
     return local.tm_hour * 60 + local.tm_min;
 }
 
+/* A field that is there more than once matches with any of its values. */
 static bool matches_header(const struct rule *rule, const struct head *head)
 {
-    struct str value;
-
-    if (head == NULL)
-        return false;
-    value = head_find(head, rule->header_name);
-    return value.ptr != NULL &&
-           (rule->header_value.len == 0 || str_eq(value, rule->header_value));
+    for (unsigned i = 0; head != NULL && i < head->count; i++)
+        if (str_eq_nocase(head->fields[i].name, rule->header_name) &&
+            (rule->header_value.len == 0 ||
+             str_eq(head->fields[i].value, rule->header_value)))
+            return true;
+    return false;
 }
 
-static bool matches_text(const struct regex *regex, const struct chat *chat)
-{
-    for (unsigned i = 0; i < chat->message_count; i++) {
-        const struct chat_message *message = &chat->messages[i];
+/* A look through the texts of one request. */
+struct search {
+    const struct regex *regex;
+    uint64_t give_up_us; /* on clock_us() */
+    enum regex_result result;
+};
 
-        for (unsigned k = 0; k < message->part_count; k++)
-            if (message->parts[k].kind == CHAT_TEXT &&
-                regex_matches(regex, message->parts[k].text))
-                return true;
+/* True when nothing can change the result any more. */
+static bool search_text(struct search *search, struct str text)
+{
+    enum regex_result result;
+
+    if (text.len == 0)
+        return false;
+    if (clock_us() > search->give_up_us) {
+        search->result = REGEX_UNDECIDED;
+        return true;
     }
-    return false;
+    result = regex_match(search->regex, text);
+    if (result != REGEX_NO)
+        search->result = result;
+    return result == REGEX_YES;
+}
+
+static bool search_message(struct search *search,
+                           const struct chat_message *message)
+{
+    for (unsigned i = 0; i < message->part_count; i++)
+        if (search_text(search, message->parts[i].text))
+            return true;
+    for (unsigned i = 0; i < message->call_count; i++)
+        if (search_text(search, message->calls[i].arguments))
+            return true;
+    return search_text(search, message->refusal);
+}
+
+static enum regex_result search_chat(const struct regex *regex,
+                                     const struct chat *chat)
+{
+    struct search search = {
+        .regex = regex,
+        .give_up_us = clock_us() + SEARCH_MAX_US,
+    };
+
+    for (unsigned i = 0; i < chat->message_count; i++)
+        if (search_message(&search, &chat->messages[i]))
+            return search.result;
+    for (unsigned i = 0; i < chat->tool_count; i++)
+        if (search_text(&search, chat->tools[i].description))
+            return search.result;
+    return search.result;
+}
+
+static bool matches_text(const struct rule *rule, const struct chat *chat)
+{
+    enum regex_result result;
+
+    if (rule->text == NULL)
+        return true;
+    result = search_chat(rule->text, chat);
+    return result == REGEX_YES ||
+           (result == REGEX_UNDECIDED && rule->policy != TIER_NONE);
 }
 
 /* A span that goes over midnight is two. */
@@ -77,5 +131,5 @@ bool rule_matches(const struct rule *rule, const struct rule_facts *facts)
         !matches_hours(rule->from_minute, rule->to_minute,
                        facts->minute_of_day))
         return false;
-    return rule->text == NULL || matches_text(rule->text, chat);
+    return matches_text(rule, chat);
 }

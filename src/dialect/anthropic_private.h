@@ -50,6 +50,8 @@ struct anthropic_writer {
                                   call that the next result belongs to */
     struct strmap last_call;   /* id → 1 + the last call with it */
 
+    struct strmap allowed;   /* names of the tools that may go along */
+    unsigned tool_count;     /* how many do */
     size_t skip_breakpoints; /* cache breakpoints above the limit */
     int64_t max_tokens;
     bool is_choice_forced;

@@ -36,17 +36,27 @@ static bool decide_max_tokens(struct anthropic_writer *w)
     return true;
 }
 
-static bool is_tool_allowed(const struct chat *chat,
-                            const struct strmap *allowed, struct str name)
+static bool is_tool_allowed(const struct anthropic_writer *w, struct str name)
 {
-    return chat->allowed_tools == NULL || strmap_find(allowed, name) != NULL;
+    return w->chat->allowed_tools == NULL ||
+           strmap_find(&w->allowed, name) != NULL;
+}
+
+/* The tools that go along: all of them, or those on the caller's list. */
+static void decide_tools(struct anthropic_writer *w)
+{
+    strmap_init(&w->allowed, w->arena);
+    for (unsigned i = 0; i < w->chat->allowed_count; i++)
+        ++*strmap_at(&w->allowed, w->chat->allowed_tools[i]);
+    for (unsigned i = 0; i < w->chat->tool_count; i++)
+        w->tool_count += is_tool_allowed(w, w->chat->tools[i].name);
 }
 
 static void decide_choice(struct anthropic_writer *w)
 {
     enum chat_choice choice = w->chat->choice;
-    bool wants = w->chat->tool_count > 0 && (choice == CHAT_CHOICE_REQUIRED ||
-                                             choice == CHAT_CHOICE_NAMED);
+    bool wants = w->tool_count > 0 && (choice == CHAT_CHOICE_REQUIRED ||
+                                       choice == CHAT_CHOICE_NAMED);
 
     w->is_choice_forced = wants && w->options->traits->takes_forced_choice;
     w->is_choice_degraded = wants && !w->is_choice_forced;
@@ -248,20 +258,16 @@ static void put_choice(struct anthropic_writer *w)
 static void put_tools(struct anthropic_writer *w)
 {
     const struct chat *chat = w->chat;
-    struct strmap allowed;
 
-    if (chat->tool_count == 0) {
+    if (w->tool_count == 0) {
         if (w->call_count > 0)
             put_tools_of_history(w);
         return;
     }
-    strmap_init(&allowed, w->arena);
-    for (unsigned i = 0; i < chat->allowed_count; i++)
-        ++*strmap_at(&allowed, chat->allowed_tools[i]);
     json_key(&w->out, STR("tools"));
     json_open(&w->out, '[');
     for (unsigned i = 0; i < chat->tool_count; i++)
-        if (is_tool_allowed(chat, &allowed, chat->tools[i].name))
+        if (is_tool_allowed(w, chat->tools[i].name))
             put_tool(w, &chat->tools[i]);
     json_close(&w->out, ']');
     put_choice(w);
@@ -315,8 +321,22 @@ static void put_output_config(struct anthropic_writer *w)
     json_close(&w->out, '}');
 }
 
-/* Above 1 by its spelling: what follows the sign is not "0…" and not "1" with
- * zeros, or it has an exponent that a plain comparison cannot judge. */
+/* `value` times ten to the power of the digits. */
+static double scaled(double value, struct str exponent)
+{
+    bool negative = str_starts(exponent, STR("-"));
+    uint64_t n = 0;
+
+    if (negative || str_starts(exponent, STR("+")))
+        exponent = str_slice(exponent, 1, exponent.len);
+    if (!str_to_u64(exponent, &n) || n > 400)
+        n = 400; /* as good as endless, either way */
+    for (; n > 0; n--)
+        value = negative ? value / 10 : value * 10;
+    return value;
+}
+
+/* Above 1, as far as a double can tell. */
 static bool is_above_one(struct str number)
 {
     double value = 0;
@@ -329,8 +349,7 @@ static bool is_above_one(struct str number)
         char c = number.ptr[i];
 
         if (c == 'e' || c == 'E')
-            return !(i + 1 < number.len && number.ptr[i + 1] == '-') &&
-                   value > 0;
+            return scaled(value, str_slice(number, i + 1, number.len)) > 1;
         if (c == '.') {
             fraction = true;
             continue;
@@ -455,12 +474,14 @@ static bool refuse_unsupported(struct anthropic_writer *w)
     return true;
 }
 
-static size_t count_breakpoints(const struct chat *chat)
+static size_t count_breakpoints(const struct anthropic_writer *w)
 {
+    const struct chat *chat = w->chat;
     size_t n = 0;
 
     for (unsigned i = 0; i < chat->tool_count; i++)
-        n += chat->tools[i].cache != NULL;
+        n += chat->tools[i].cache != NULL &&
+             is_tool_allowed(w, chat->tools[i].name);
     for (unsigned i = 0; i < chat->message_count; i++) {
         const struct chat_message *message = &chat->messages[i];
 
@@ -489,7 +510,7 @@ bool anthropic_write_request(struct arena *arena, const struct chat *chat,
         .out = json_out_to(buf),
     };
     struct anthropic_writer *w = &writer;
-    size_t breakpoints = count_breakpoints(chat);
+    size_t breakpoints;
 
     *notes = (struct anthropic_notes){0};
     notes->dropped = ARENA_ARRAY(arena, struct str, chat->other_count + 8);
@@ -497,8 +518,10 @@ bool anthropic_write_request(struct arena *arena, const struct chat *chat,
     if (!refuse_unsupported(w) || !decide_max_tokens(w) ||
         !anthropic_sort_messages(w))
         return false;
+    decide_tools(w);
     decide_choice(w);
     decide_thinking(w);
+    breakpoints = count_breakpoints(w);
     if (breakpoints > CACHE_BREAKPOINTS)
         w->skip_breakpoints = breakpoints - CACHE_BREAKPOINTS;
 

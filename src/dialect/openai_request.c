@@ -51,6 +51,7 @@ static bool read_tools(struct openai_reader *r, yyjson_val *value)
         return openai_wrong_type(r, STR("tools"), "an array", value);
     chat->tools =
         ARENA_ARRAY(r->arena, struct chat_tool, yyjson_arr_size(value));
+    chat->tool_count = 0; /* `functions` may have come first: tools win */
     json_each_item (item, value) {
         unsigned i = chat->tool_count++;
         struct chat_tool *tool = &chat->tools[i];

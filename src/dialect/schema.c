@@ -124,7 +124,7 @@ void schema_put_strict(struct json_out *out, yyjson_val *schema)
         put_strict_member(out, schema, json_text(key), value);
     }
     if (names_object(json_get(schema, STR("type"))) ||
-        json_get(schema, STR("properties")) != NULL) {
+        yyjson_is_obj(json_get(schema, STR("properties")))) {
         json_key(out, STR("additionalProperties"));
         json_put_bool(out, false);
     }

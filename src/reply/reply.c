@@ -76,6 +76,12 @@ void reply_close(struct reply *reply)
 void reply_header(struct reply *reply, struct str name, struct str value)
 {
     check(!reply->has_begun);
+    /* one that does not fit is left out whole: half a line would swallow what
+     * follows it */
+    if (!buf_reserve(&reply->head, name.len + value.len + 4)) {
+        reply->head.failed = false;
+        return;
+    }
     buf_put(&reply->head, name);
     buf_put(&reply->head, STR(": "));
     for (size_t i = 0; i < value.len; i++) {

@@ -25,4 +25,20 @@ static inline void assert_str_at(struct str actual, const char *expected,
     _fail(file, line);
 }
 
+/* `needle` stands somewhere in `text`, or nowhere. */
+#define assert_has(text, needle) \
+    assert_has_at((text), (needle), true, __FILE__, __LINE__)
+#define assert_lacks(text, needle) \
+    assert_has_at((text), (needle), false, __FILE__, __LINE__)
+
+static inline void assert_has_at(struct str text, const char *needle,
+                                 bool wanted, const char *file, int line)
+{
+    if (str_contains(text, str_of(needle)) == wanted)
+        return;
+    print_error("  in:   %.*s\n  %s: %s\n", STR_ARG(text),
+                wanted ? "lacks" : "has", needle);
+    _fail(file, line);
+}
+
 #endif

@@ -102,7 +102,7 @@ static void run_request(const struct golden_case *c, struct buf *actual)
 static void every_request_becomes_what_anthropic_takes(void **state)
 {
     (void)state;
-    golden_run("chat-to-anthropic", 35, run_request);
+    golden_run("chat-to-anthropic", 60, run_request);
 }
 
 /* The request whose answer this is; its messages may be left out. */
@@ -154,7 +154,7 @@ static void run_answer(const struct golden_case *c, struct buf *actual)
 static void every_answer_becomes_a_chat_completion(void **state)
 {
     (void)state;
-    golden_run("anthropic-to-chat", 10, run_answer);
+    golden_run("anthropic-to-chat", 17, run_answer);
 }
 
 struct stream_run {
@@ -225,7 +225,7 @@ static void run_stream(const struct golden_case *c, struct buf *actual)
 static void every_stream_becomes_chat_chunks(void **state)
 {
     (void)state;
-    golden_run("anthropic-to-chat-stream", 9, run_stream);
+    golden_run("anthropic-to-chat-stream", 16, run_stream);
 }
 
 static void run_error(const struct golden_case *c, struct buf *actual)
@@ -262,7 +262,7 @@ static void run_error(const struct golden_case *c, struct buf *actual)
 static void every_error_comes_in_the_callers_dialect(void **state)
 {
     (void)state;
-    golden_run("anthropic-to-chat-error", 6, run_error);
+    golden_run("anthropic-to-chat-error", 14, run_error);
 }
 
 static void put_event(const struct sse_event *event, struct json_out *out)

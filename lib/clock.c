@@ -31,7 +31,7 @@ int64_t clock_wall_s(void)
     return clock_wall_ms() / 1000;
 }
 
-/* The calendar of a date from 1970 on, without the locks of gmtime(). */
+/* The calendar of a date from 1970 on, without the locks of gmtime. */
 struct civil {
     unsigned year, month, day, hour, minute, second, weekday;
 };

@@ -10,9 +10,10 @@ enum { SIGNATURE_BYTES = 20, SECRET = 0x5157 };
  * that we have made it. */
 static void signature_bytes(uint64_t hash, char out[SIGNATURE_BYTES])
 {
+    static const char whose[4] = {'s', 'i', 'm', '1'};
     uint64_t proof = spell_mix(hash ^ SECRET);
 
-    memcpy(out, "sim1", 4);
+    memcpy(out, whose, sizeof(whose));
     for (unsigned i = 0; i < 8; i++) {
         out[4 + i] = (char)(unsigned char)(hash >> (8 * i) & 255);
         out[12 + i] = (char)(unsigned char)(proof >> (8 * i) & 255);

@@ -17,8 +17,8 @@ struct rule_facts {
 };
 
 /* A pattern that cannot be decided within its bounds does not match, but for
- * a rule with a policy, which fails closed.  Looking through the texts may take long for large requests: call it where
- * that does not matter. */
+ * a rule with a policy, which fails closed.  Looking through the texts may take
+ * long for large requests: call it where that does not matter. */
 bool rule_matches(const struct rule *rule, const struct rule_facts *facts);
 
 /* Estimated tokens of a number of characters. */

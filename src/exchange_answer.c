@@ -10,7 +10,9 @@
 #include "exchange_private.h"
 #include "log.h"
 
-enum { ERROR_BODY_MAX = 256 * 1024 };
+/* The body of an error only explains its status: neither its size nor its
+ * time may keep the next backend waiting. */
+enum { ERROR_BODY_MAX = 256 * 1024, ERROR_BODY_MS = 1000 };
 
 void exchange_release_answer(struct exchange *x)
 {
@@ -172,6 +174,7 @@ static void on_head(void *ctx, const struct answer_head *head)
     };
     if (head->status < 200 || head->status > 299) {
         x->reading = READING_ERROR;
+        exchange_set_deadline(x, &x->first_token, ERROR_BODY_MS);
     } else if (x->chat.is_stream && is_stream) {
         x->reading = READING_STREAM;
     } else if (x->chat.is_stream == is_stream) {
@@ -197,6 +200,10 @@ static void on_body(void *ctx, struct str bytes)
     }
     case READING_ERROR:
         buf_put(&x->held, str_slice(bytes, 0, ERROR_BODY_MAX - x->held.len));
+        if (x->held.len == ERROR_BODY_MAX) {
+            exchange_drop_attempt(x);
+            take_error(x);
+        }
         break;
     default:
         buf_put(&x->held, bytes);
@@ -254,6 +261,17 @@ const struct attempt_events exchange_answer_events = {
     .on_end = on_end,
     .on_fail = on_fail,
 };
+
+void exchange_on_first_token_due(struct deadline *deadline)
+{
+    struct exchange *x = list_entry(deadline, struct exchange, first_token);
+
+    exchange_drop_attempt(x);
+    if (x->reading == READING_ERROR)
+        take_error(x);
+    else
+        exchange_try_failed_with(x, ERR_FIRST_TOKEN_TIMEOUT);
+}
 
 void exchange_on_comment_due(struct deadline *deadline)
 {

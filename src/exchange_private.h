@@ -124,7 +124,6 @@ void exchange_try_failed_with(struct exchange *x, enum error error);
 void exchange_drop_attempt(struct exchange *x);
 void exchange_note_health(struct exchange *x, enum health_event event,
                           struct str why);
-void exchange_on_first_token_due(struct deadline *deadline);
 void exchange_on_hold_due(struct deadline *deadline);
 
 /* --- exchange_answer.c -------------------------------------------------- */
@@ -134,6 +133,7 @@ extern const struct attempt_events exchange_answer_events;
 /* Ready for the answer of the next try. */
 void exchange_prepare_answer(struct exchange *x, bool is_translated);
 void exchange_release_answer(struct exchange *x);
+void exchange_on_first_token_due(struct deadline *deadline);
 void exchange_on_comment_due(struct deadline *deadline);
 
 #endif

@@ -326,14 +326,6 @@ void exchange_wake_parked(struct worker *worker)
     }
 }
 
-void exchange_on_first_token_due(struct deadline *deadline)
-{
-    struct exchange *x = list_entry(deadline, struct exchange, first_token);
-
-    exchange_drop_attempt(x);
-    exchange_try_failed_with(x, ERR_FIRST_TOKEN_TIMEOUT);
-}
-
 void exchange_on_hold_due(struct deadline *deadline)
 {
     struct exchange *x = list_entry(deadline, struct exchange, hold);

@@ -245,6 +245,32 @@ static void split_target(struct request *request)
     request->path = target;
 }
 
+/* RFC 9112, 2.3 and 3.2: a version that is spoken here, and one Host, which
+ * is host and port and nothing else. */
+static bool is_host_fine(const struct client *client)
+{
+    const struct head *head = &client->request->head;
+    unsigned count = head_count(head, STR("host"));
+    struct str host = head_find(head, STR("host"));
+
+    for (size_t i = 0; i < host.len; i++)
+        if (memchr(" \t/@,?#\\", host.ptr[i], 8) != NULL)
+            return false;
+    return client->parser.http_major == 1 &&
+           (count == 1 || (count == 0 && client->parser.http_minor == 0));
+}
+
+/* RFC 9112, 6.1: the parser refuses what it cannot frame; what it lets pass
+ * is an empty field, codings before "chunked", which nobody here undoes, and
+ * a coding in HTTP/1.0, which had none. */
+static bool is_coding_fine(const struct request *request)
+{
+    struct str coding = head_find(&request->head, STR("transfer-encoding"));
+
+    return coding.ptr == NULL ||
+           (str_eq_nocase(coding, STR("chunked")) && !request->is_http_1_0);
+}
+
 static enum error check_framing(struct client *client, uint64_t length)
 {
     const struct head *head = &client->request->head;
@@ -252,9 +278,7 @@ static enum error check_framing(struct client *client, uint64_t length)
 
     if (client->parser.method == HTTP_CONNECT)
         return ERR_METHOD;
-    /* RFC 9112, 2.3 and 3.2 */
-    if (client->parser.http_major != 1 || head_count(head, STR("host")) > 1 ||
-        (client->parser.http_minor == 1 && head_count(head, STR("host")) == 0))
+    if (!is_host_fine(client) || !is_coding_fine(client->request))
         return ERR_BAD_HTTP;
     if (length > client->door->limits.max_body_bytes)
         return ERR_BODY_TOO_LARGE;
@@ -350,6 +374,17 @@ static int on_body(llhttp_t *parser, const char *at, size_t len)
     return 0;
 }
 
+/* A chunk tells its size before it comes. */
+static int on_chunk_header(llhttp_t *parser)
+{
+    struct client *client = parser->data;
+
+    return parser->content_length > client->door->limits.max_body_bytes -
+                                        client->request->body_len
+               ? stop_for(client, ERR_BODY_TOO_LARGE)
+               : 0;
+}
+
 static int on_message_complete(llhttp_t *parser)
 {
     struct client *client = parser->data;
@@ -367,6 +402,7 @@ static const llhttp_settings_t *settings(void)
         .on_header_field_complete = on_field_complete,
         .on_header_value = on_value,
         .on_headers_complete = on_headers_complete,
+        .on_chunk_header = on_chunk_header,
         .on_body = on_body,
         .on_message_complete = on_message_complete,
     };

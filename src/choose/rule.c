@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include "base64.h"
 #include "clock.h"
 
 /* What a pattern may cost one request. */
@@ -57,11 +58,31 @@ static bool search_text(struct search *search, struct str text)
     return result == REGEX_YES;
 }
 
+/* A text file is text, and comes as Base64.  Other files, and images, are
+ * not looked into. */
+static bool search_file(struct search *search, struct str url)
+{
+    struct data_url parsed;
+    struct arena arena;
+    struct str text;
+    bool is_done;
+
+    if (!data_url_parse(url, &parsed) ||
+        !str_eq_nocase(str_slice(parsed.media_type, 0, 5), STR("text/")))
+        return false;
+    arena_init(&arena);
+    text = base64_decode(&arena, parsed.data);
+    is_done = search_text(search, arena_copy_utf8(&arena, text));
+    arena_clear(&arena);
+    return is_done;
+}
+
 static bool search_message(struct search *search,
                            const struct chat_message *message)
 {
     for (unsigned i = 0; i < message->part_count; i++)
-        if (search_text(search, message->parts[i].text))
+        if (search_text(search, message->parts[i].text) ||
+            search_file(search, message->parts[i].url))
             return true;
     for (unsigned i = 0; i < message->call_count; i++)
         if (search_text(search, message->calls[i].arguments))

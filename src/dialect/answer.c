@@ -58,6 +58,10 @@ static void relay_event(struct answer *answer, struct str data)
     struct arena scratch;
 
     if (str_starts(data, STR("[DONE]"))) {
+        if (!answer->has_token && answer->finish == CHAT_FINISH_UNSET) {
+            fail(answer, ERR_BAD_ANSWER); /* an empty success is none */
+            return;
+        }
         sse_put(answer->out, STR("[DONE]"));
         answer->status = ANSWER_ENDED;
         return;
@@ -184,6 +188,8 @@ static unsigned relay_whole(struct answer *answer, struct arena *arena,
 
     if (!relay_read(arena, body, &facts) || facts.is_error)
         return 0;
+    if (!facts.has_token && facts.finish == CHAT_FINISH_UNSET)
+        return 0; /* an empty success is none */
     answer->has_token = facts.has_token;
     answer->finish = facts.finish;
     answer->usage = facts.usage;

@@ -13,7 +13,8 @@
 
 enum answer_status {
     ANSWER_GOES_ON,
-    ANSWER_ENDED,  /* the last frame for the caller has been written */
+    ANSWER_ENDED,  /* the last frame for the caller has been written; there
+                      was a token, or at least a reason why there is none */
     ANSWER_FAILED, /* `error` says why; nothing more comes */
 };
 

@@ -4,6 +4,10 @@
 /* Longer than any answer that is collected. */
 static const size_t prefix_max = 64 * 1024;
 
+/* What comes from a backend, in bytes: the id of an answer, the words and the
+ * sentence of an error. */
+enum { ID_MAX = 128, WORD_MAX = 256, MESSAGE_MAX = 16 * 1024 };
+
 static struct str finish_name(enum chat_finish finish)
 {
     switch (finish) {
@@ -187,7 +191,7 @@ static void put_id(struct json_out *out, struct str id)
 {
     json_key(out, STR("id"));
     json_put_raw(out, STR("\"chatcmpl-"));
-    json_escape(out->buf, id);
+    json_escape(out->buf, str_clip(id, ID_MAX));
     buf_put_char(out->buf, '"');
 }
 
@@ -388,16 +392,18 @@ void openai_write_error(const struct chat_error *error, struct buf *buf)
     json_open(&out, '{');
     json_key(&out, STR("error"));
     json_open(&out, '{');
-    json_member_str(&out, STR("message"), chat_error_message(error));
-    json_member_str(&out, STR("type"), chat_error_type(error));
+    json_member_str(&out, STR("message"),
+                    str_clip(chat_error_message(error), MESSAGE_MAX));
+    json_member_str(&out, STR("type"),
+                    str_clip(chat_error_type(error), WORD_MAX));
     json_key(&out, STR("param"));
     if (error->param.len > 0)
-        json_put_str(&out, error->param);
+        json_put_str(&out, str_clip(error->param, WORD_MAX));
     else
         json_put_null(&out);
     json_key(&out, STR("code"));
     if (code.len > 0)
-        json_put_str(&out, code);
+        json_put_str(&out, str_clip(code, WORD_MAX));
     else
         json_put_null(&out);
     json_close(&out, '}');

@@ -220,9 +220,18 @@ static bool read_number_field(struct openai_reader *r, yyjson_val *value,
     return true;
 }
 
+/* Bytes; it comes back in headers. */
+enum { MODEL_MAX = 256 };
+
 static bool read_model(struct openai_reader *r, yyjson_val *value)
 {
-    return read_text_field(r, value, "model", &r->chat->model);
+    if (!read_text_field(r, value, "model", &r->chat->model))
+        return false;
+    if (r->chat->model.len > MODEL_MAX)
+        return chat_refuse(r->error, r->arena, ERR_BAD_VALUE, STR("model"),
+                           "model: expected at most %d bytes, got %zu",
+                           MODEL_MAX, r->chat->model.len);
+    return true;
 }
 
 static bool read_limit(struct openai_reader *r, yyjson_val *value,

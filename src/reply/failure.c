@@ -2,7 +2,8 @@
 
 #include "dialect/openai.h"
 
-enum { BODY_MAX = 64 * 1024 };
+/* Above what a writer of errors makes of the longest words. */
+enum { BODY_MAX = 128 * 1024 };
 
 static void put_number_header(struct reply *reply, struct str name,
                               unsigned number)

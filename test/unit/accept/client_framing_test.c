@@ -84,6 +84,16 @@ static void ambiguous_lengths_are_refused(void **state)
     assert_refused(POST "Transfer-Encoding: chunked, chunked\r\n\r\n"
                         "0\r\n\r\n",
                    BAD_HTTP);
+    assert_refused(POST "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+                   BAD_HTTP);
+    assert_refused(POST "Transfer-Encoding: ,chunked\r\n\r\n0\r\n\r\n",
+                   BAD_HTTP);
+    assert_refused(POST "Transfer-Encoding:\r\n\r\n", BAD_HTTP);
+    assert_refused(POST "Transfer-Encoding:\r\nContent-Length: 5\r\n\r\nhello",
+                   BAD_HTTP);
+    assert_refused("POST /a HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"
+                   "0\r\n\r\n",
+                   BAD_HTTP);
     assert_refused(POST "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
                    BAD_HTTP);
 }
@@ -101,6 +111,7 @@ static void odd_chunks_are_refused(void **state)
     assert_refused(CHUNKED "5\r\nhello\n0\r\n\r\n", BAD_HTTP);
     assert_refused(CHUNKED "0x5\r\nhello\r\n", BAD_HTTP);
     assert_refused(CHUNKED "fffffffffffffffff\r\n", BAD_HTTP);
+    assert_refused(CHUNKED "ffffffffffffffff\r\n", BODY_TOO_LARGE);
 }
 
 static void odd_lines_are_refused(void **state)

@@ -28,6 +28,15 @@ static void a_request_with_two_hosts_is_refused(void **state)
     assert_refused("GET /a HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n");
 }
 
+static void a_host_is_a_host(void **state)
+{
+    (void)state;
+    assert_refused("GET /a HTTP/1.1\r\nHost: a b\r\n\r\n");
+    assert_refused("GET /a HTTP/1.1\r\nHost: a/b\r\n\r\n");
+    assert_refused("GET /a HTTP/1.1\r\nHost: u@b\r\n\r\n");
+    assert_refused("GET /a HTTP/1.1\r\nHost: a, b\r\n\r\n");
+}
+
 static void versions_that_are_not_spoken_are_refused(void **state)
 {
     (void)state;
@@ -40,6 +49,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         with_door(a_request_without_its_host_is_refused),
         with_door(a_request_with_two_hosts_is_refused),
+        with_door(a_host_is_a_host),
         with_door(versions_that_are_not_spoken_are_refused),
     };
 

@@ -210,6 +210,10 @@ static void a_pattern_looks_at_every_text_of_the_messages(void **state)
     ask("{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"tools\":"
         "[{\"function\":{\"name\":\"f\",\"description\":\"select rows\"}}]}");
     assert_true(rule_matches(&rule, &facts));
+    ask("{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"file\","
+        "\"file\":{\"file_data\":\"data:text/"
+        "plain;base64,c2VsZWN0IDE=\"}}]}]}");
+    assert_true(rule_matches(&rule, &facts));
     regex_free(rule.text);
 }
 

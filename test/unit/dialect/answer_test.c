@@ -236,6 +236,29 @@ static void a_cut_stream_is_never_a_success(void **state)
     }
 }
 
+static void an_empty_stream_is_no_success(void **state)
+{
+    static const char *const empty[] = {
+        "data: [DONE]\n\n",
+        "data: {\"choices\":[]}\n\ndata: [DONE]\n\n",
+        "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":"
+        "\"\"},\"finish_reason\":null}]}\n\ndata: [DONE]\n\n",
+    };
+    struct run run;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(empty); i++) {
+        run = run_stream(str_of(empty[i]), false, 1000, 1000, &out);
+        assert_int_equal(run.status, ANSWER_FAILED);
+        assert_int_equal(run.error, ERR_BAD_ANSWER);
+    }
+    /* a model may have nothing to say, when it says so */
+    run = run_stream(STR("data: {\"choices\":[{\"delta\":{},\"finish_reason\":"
+                         "\"stop\"}]}\n\ndata: [DONE]\n\n"),
+                     false, 1000, 1000, &out);
+    assert_int_equal(run.status, ANSWER_ENDED);
+}
+
 static void an_error_frame_fails_and_is_not_relayed(void **state)
 {
     struct run run = run_whole(
@@ -383,6 +406,13 @@ static void what_is_no_whole_answer_gives_no_pieces(void **state)
     assert_whole(false, STR(""), NULL);
     assert_whole(false, STR("<html>"), NULL);
     assert_whole(false, STR("{\"error\":{\"message\":\"x\"}}"), NULL);
+    assert_whole(false, STR("{\"choices\":[]}"), NULL);
+    assert_whole(false, STR("{\"choices\":[{}]}"), NULL);
+    assert_whole(false, STR("{\"choices\":[null]}"), NULL);
+    assert_whole(false,
+                 STR("{\"choices\":[{\"message\":{\"content\":null},"
+                     "\"finish_reason\":null}]}"),
+                 NULL);
     assert_whole(true, STR(""), NULL);
     assert_whole(true, STR("{\"choices\":[]}"), NULL);
 }
@@ -398,6 +428,7 @@ int main(void)
         with_out(a_relayed_stream_is_the_same_but_for_the_model),
         with_out(a_missing_done_is_added_behind_a_finish),
         with_out(a_cut_stream_is_never_a_success),
+        with_out(an_empty_stream_is_no_success),
         with_out(an_error_frame_fails_and_is_not_relayed),
         with_out(the_errors_words_outlive_the_event),
         with_out(what_is_no_chunk_fails),

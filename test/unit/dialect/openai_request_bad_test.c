@@ -366,6 +366,21 @@ static void what_is_shown_of_a_value_is_short(void **state)
     asked_fini(&asked);
 }
 
+static void a_models_name_has_a_bound(void **state)
+{
+    static char body[600];
+    struct asked asked;
+    int n = snprintf(body, sizeof(body), "{\"model\":\"");
+
+    (void)state;
+    memset(body + n, 'm', 257);
+    memcpy(body + n + 257, "\"}", 3);
+    asked_read(&asked, str_of(body));
+    assert_false(asked.ok);
+    assert_has(chat_error_message(&asked.error), "got 257");
+    asked_fini(&asked);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -379,6 +394,7 @@ int main(void)
         cmocka_unit_test(a_bad_message_is_told_with_its_path),
         cmocka_unit_test(a_bad_tool_call_is_told_with_its_path),
         cmocka_unit_test(a_field_that_is_there_twice_is_refused),
+        cmocka_unit_test(a_models_name_has_a_bound),
         cmocka_unit_test(what_is_shown_of_a_value_is_short),
     };
 

@@ -2,6 +2,7 @@
 #include "reply/failure.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "sink_double.h"
 
@@ -67,6 +68,23 @@ static void who_is_unknown_is_asked_for_a_key(void **state)
     assert_lacks(buf_str(&sink.written), "x-should-retry");
 }
 
+static void a_backends_words_have_a_bound(void **state)
+{
+    enum { SIZE = 100000 };
+    char *text = malloc(SIZE);
+    struct str words = {text, SIZE};
+
+    (void)state;
+    assert_non_null(text);
+    memset(text, 1, SIZE); /* six bytes each, as JSON */
+    failure_reply(&reply, &(struct chat_error){.error = ERR_BAD_VALUE,
+                                               .message = words,
+                                               .param = words,
+                                               .code = words});
+    assert_true(str_ends(sink_double_text(&sink), STR("\\u0001\"}}")));
+    free(text);
+}
+
 static void a_stream_that_has_begun_ends_with_the_error(void **state)
 {
     (void)state;
@@ -124,6 +142,7 @@ int main(void)
         with_reply(an_error_is_an_answer_with_its_status),
         with_reply(what_a_caller_may_do_next_stands_in_the_headers),
         with_reply(who_is_unknown_is_asked_for_a_key),
+        with_reply(a_backends_words_have_a_bound),
         with_reply(a_stream_that_has_begun_ends_with_the_error),
         with_reply(a_stream_that_has_not_begun_is_an_answer),
         with_reply(every_error_can_be_said),

@@ -1,0 +1,143 @@
+/** Backends that lie: whatever they send, the caller gets a whole answer from
+ * the next one, and never an empty success. */
+import { createServer, type Server, type Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { hello, localState, Sim, Weir } from './harness.ts';
+
+type Answer = (socket: Socket, wantsStream: boolean) => void;
+
+let sim: Sim;
+let weir: Weir;
+let backend: Server;
+let answer: Answer = () => {};
+const sockets = new Set<Socket>();
+
+beforeAll(async () => {
+  backend = createServer((socket) => {
+    let got = '';
+    sockets.add(socket);
+    socket.on('error', () => {});
+    socket.on('close', () => sockets.delete(socket));
+    socket.on('data', (bytes) => {
+      got += bytes.toString('latin1');
+      const head = got.indexOf('\r\n\r\n');
+      if (head < 0) return;
+      const length = Number(/content-length: (\d+)/i.exec(got)?.[1] ?? 0);
+      if (got.length < head + 4 + length) return;
+      const request = got.slice(0, head + 4 + length);
+      got = got.slice(head + 4 + length);
+      if (request.startsWith('GET /health'))
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+      else answer(socket, request.includes('"stream":true'));
+    });
+  });
+  await new Promise<void>((done) => backend.listen(0, '127.0.0.1', done));
+  sim = await Sim.start();
+  weir = await Weir.between(sim, {
+    VLLM_BASE_URL: `http://127.0.0.1:${(backend.address() as AddressInfo).port}`,
+    PROBE_INTERVAL: '100ms',
+    PROBE_COLD_INTERVAL: '50ms',
+  });
+});
+afterEach(() => {
+  for (const socket of sockets) socket.destroy();
+});
+afterAll(async () => {
+  await weir?.stop();
+  await sim?.stop();
+  backend?.close();
+});
+
+const whole = (body: string, status = '200 OK') =>
+  `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+const events = (...data: string[]) => {
+  const body = data.map((d) => `data: ${d}\n\n`).join('');
+  return `HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+};
+const role = '{"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}';
+
+/** What the caller sees: who answered, why, and what was said. */
+async function ask(stream: boolean): Promise<[string, string, string]> {
+  await localState(weir, 'warm');
+  const response = await weir.post({ model: 'auto', messages: hello, stream });
+  const body = await response.text();
+  const said = stream
+    ? [...body.matchAll(/^data: (\{.*)$/gm)]
+        .map((m) => JSON.parse(m[1]!).choices?.[0]?.delta?.content ?? '')
+        .join('')
+    : (JSON.parse(body).choices?.[0]?.message?.content ?? body);
+  return [
+    response.headers.get('x-router-backend')!,
+    response.headers.get('x-router-reason')!,
+    said,
+  ];
+}
+
+test.each([
+  ['no choices', '{"choices":[]}'],
+  ['an empty choice', '{"choices":[{}]}'],
+  ['no message', '{"choices":[{"index":0,"message":null,"finish_reason":null}]}'],
+  ['an error in a 200', '{"error":{"message":"no"}}'],
+  ['a list', '[]'],
+  ['nothing', ''],
+  ['a page', '<html></html>'],
+])('a 200 with %s is no answer', async (_what, body) => {
+  answer = (socket) => socket.write(whole(body));
+  expect(await ask(false)).toEqual(['cloud', 'fallback:bad_answer', expect.stringMatching(/hello/i)]);
+});
+
+test.each([
+  ['the last word alone', events('[DONE]')],
+  ['no choices', events('{"choices":[]}', '[DONE]')],
+  ['a role and no more', events(role, '[DONE]')],
+])('a stream with %s is no answer', async (_what, bytes) => {
+  answer = (socket) => socket.write(bytes);
+  expect(await ask(true)).toEqual(['cloud', 'fallback:bad_answer', expect.stringMatching(/hello/i)]);
+});
+
+test('a model that has nothing to say may say so', async () => {
+  const body = '{"choices":[{"index":0,"message":{"content":null},"finish_reason":"stop"}]}';
+  answer = (socket) => socket.write(whole(body));
+  expect(await ask(false)).toEqual(['local', 'rule:short', body]);
+});
+
+test.each([
+  ['drips', 20, 10],
+  ['is endless', 1, 64 * 1024],
+])('an error whose body %s does not keep the next backend waiting', async (_how, every, size) => {
+  answer = (socket) => {
+    socket.write('HTTP/1.1 500 No\r\nContent-Type: text/plain\r\n\r\n');
+    const timer = setInterval(() => socket.write('x'.repeat(size)), every);
+    socket.on('close', () => clearInterval(timer));
+  };
+  for (const stream of [false, true]) {
+    const start = Date.now();
+    expect(await ask(stream)).toEqual(['cloud', 'fallback:500', expect.stringMatching(/hello/i)]);
+    expect(Date.now() - start).toBeLessThan(4000);
+  }
+});
+
+test('trailers of an answer are dropped', async () => {
+  const body = '{"choices":[{"index":0,"message":{"content":"hello"},"finish_reason":"stop"}]}';
+  answer = (socket) =>
+    socket.write(
+      `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n` +
+        `${body.length.toString(16)}\r\n${body}\r\n0\r\nX-A: ${'y'.repeat(5000)}\r\n\r\n`,
+    );
+  expect(await ask(false)).toEqual(['local', 'rule:short', 'hello']);
+});
+
+test('long words of an error come back as JSON', async () => {
+  const long = 'p'.repeat(50_000);
+  answer = (socket) =>
+    socket.write(
+      whole(JSON.stringify({ error: { message: long, param: long, code: long } }), '400 Bad'),
+    );
+  await localState(weir, 'warm');
+  const response = await weir.post({ model: 'auto', messages: hello });
+  expect(response.status).toBe(400);
+  const { error } = (await response.json()) as any;
+  expect(error.param.length).toBe(256);
+  expect(error.message.length).toBeGreaterThan(1000);
+});

@@ -1,20 +1,21 @@
 /* OVERALL DESIGN
  *
- * Out:  wire_write ─┬─ plain: uv_try_write ── rest ──▶ out ─▶ sending ─▶
- * uv_write └─ TLS: tls_write ─▶ records ─▶ the same wire_send  ─┬─ plain:
- * uv_try_write ── rest ──▶ held ─▶ uv_write (borrowed) └─ TLS: 16 KB slices of
- * held while the queue is short
+ * wire_write ─┬─ plain ─▶ uv_try_write ── rest ─▶ out ─▶ sending ─▶ uv_write
+ *             └─ TLS ───▶ tls_write ─▶ records, which take the same way
+ * wire_send  ─┬─ plain ─▶ uv_try_write ── rest ─▶ held ─▶ uv_write (borrowed)
+ *             └─ TLS ───▶ 16 KB slices of held while the queue is short
  *
  * One uv_write is under way at most.  When it is done the next of out or held
  * follows; when nothing is left, on_drain.
  *
- * In:   uv_read ─▶ read_buffer ─┬─ plain ─▶ on_bytes
- *                               └─ tls_feed ─▶ tls_read ─▶ plain_buffer ─▶
- * on_bytes
+ * uv_read ─▶ read_buffer ─┬─ plain ─▶ on_bytes
+ *                         └─ TLS ───▶ tls_feed ─▶ plain_buffer ─▶ on_bytes
  */
 #include "wire.h"
 
+#include <linux/sockios.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "check.h"
@@ -373,6 +374,17 @@ size_t wire_queued(const struct wire *wire)
         for (unsigned i = 0; i < wire->held_count; i++)
             n += wire->held[i].len;
     return n;
+}
+
+size_t wire_unread(const struct wire *wire)
+{
+    uv_os_fd_t fd;
+    int held = 0;
+
+    if (uv_fileno(&wire->uv.handle, &fd) != 0 ||
+        ioctl(fd, SIOCOUTQ, &held) != 0)
+        held = 0;
+    return wire_queued(wire) + (size_t)held;
 }
 
 /* --- open and close ----------------------------------------------------- */

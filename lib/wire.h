@@ -99,6 +99,9 @@ void wire_write(struct wire *wire, const struct str pieces[], size_t count);
 bool wire_send(struct wire *wire, const struct str pieces[], size_t count);
 /* Bytes that wait to leave. */
 size_t wire_queued(const struct wire *wire);
+/* The same, and those that the system holds because the peer has not taken
+ * them: what gets smaller while a peer reads, however slowly. */
+size_t wire_unread(const struct wire *wire);
 
 /* Stops reading, so that the peer has to wait; and goes on. */
 void wire_pause(struct wire *wire);

@@ -298,7 +298,6 @@ static void after_prepare(struct exchange *x)
         answer_route(x);
         return;
     }
-    record->is_chat = true;
     record->wants_local = x->choice.wants_local;
     exchange_set_deadline(x, &x->total, exchange_settings(x)->total_ms);
     exchange_next_try(x);
@@ -353,6 +352,7 @@ static struct exchange *exchange_new(struct worker *worker,
     reply_init(&x->reply, &request->sink);
     x->reply.is_http_1_0 = request->is_http_1_0;
     x->reply.keeps_alive = request->keeps_alive;
+    x->reply.is_head_method = str_eq(request->method, STR("HEAD"));
     trace_begin(&x->trace, head_find(&request->head, STR("traceparent")));
     x->record = (struct record){
         .trace_id = trace_id(&x->trace),
@@ -372,6 +372,7 @@ void exchange_begin(struct worker *worker, struct request *request,
     struct exchange *x = exchange_new(worker, request);
 
     x->is_route_only = is_route_only;
+    x->record.is_chat = !is_route_only;
     exchange_move(x, STEP_ADMIT);
     if (!key_check(worker->catalog, &request->head, &x->key)) {
         exchange_fail_with(x, ERR_UNAUTHORIZED);

@@ -65,6 +65,7 @@ struct exchange {
     unsigned target; /* index into choice.targets */
     unsigned tries_at_target;
     unsigned excluded; /* bits of targets that cannot take the request at all */
+    unsigned tried;    /* bits of targets that have been asked */
     bool tries_anyhow; /* also backends that rest */
     struct replica *replica;
     struct str cause; /* why the target before was left: cold, connect, 503 */

@@ -45,7 +45,9 @@ void exchange_try_failed(struct exchange *x, const struct chat_error *error)
     deadline_clear(&x->first_token);
     metrics_count_try(&x->worker->metrics, target->backend->tier, TRY_FAILED);
     if (error->error == ERR_BACKEND_STATUS || error->error == ERR_BACKEND_BUSY)
-        cause = arena_printf(x->arena, "%d", x->head.status);
+        cause = arena_printf(x->arena, "%d",
+                             x->head.status >= 400 ? x->head.status
+                                                   : chat_error_status(error));
     if (row->blames_target)
         exchange_note_health(x, HEALTH_TRY_FAILED, cause);
     if (log_enabled(LOG_WARN)) {
@@ -152,6 +154,7 @@ static void send_order(struct exchange *x)
     order.pieces[0] = buf_str(&x->order_head);
     exchange_prepare_answer(x, is_anthropic);
     x->record.tries++;
+    x->tried |= 1u << x->target;
     x->record.detail = (struct str){NULL, 0};
     x->is_paused = false;
     exchange_move(x, STEP_FORWARD);
@@ -184,6 +187,7 @@ static void after_translate(struct exchange *x)
         return;
     }
     /* this backend cannot take the request; perhaps the next one can */
+    x->cause = error_row(x->error.error)->name;
     next_target(x);
     exchange_next_try(x);
 }
@@ -196,6 +200,12 @@ static bool rests(const struct backend *backend)
 static bool is_excluded(const struct exchange *x, unsigned target)
 {
     return (x->excluded >> target & 1) != 0;
+}
+
+/* Nothing more to hope for from this target. */
+static bool is_spent(const struct exchange *x, unsigned target)
+{
+    return is_excluded(x, target) || (x->tried >> target & 1) != 0;
 }
 
 /* Would waiting help?  Only when all it may use are cold, and a probe will
@@ -262,9 +272,8 @@ static void none_left(struct exchange *x)
     for (unsigned i = 0; i < x->choice.target_count; i++)
         can_try_anyhow =
             can_try_anyhow ||
-            (rests(x->choice.targets[i].backend) && !is_excluded(x, i));
-    if (can_try_anyhow && !x->tries_anyhow && x->record.tries == 0 &&
-        !x->has_error) {
+            (rests(x->choice.targets[i].backend) && !is_spent(x, i));
+    if (can_try_anyhow && !x->tries_anyhow) {
         /* a backend without a probe comes last when it failed, yet it comes */
         x->tries_anyhow = true;
         x->target = 0;
@@ -291,9 +300,12 @@ void exchange_next_try(struct exchange *x)
             health_pick(backend, now, x->worker->turn++,
                         x->tries_anyhow && rests(backend), x->replica);
 
-        if (is_excluded(x, x->target))
+        if (is_excluded(x, x->target) ||
+            (x->tries_anyhow && x->tries_at_target == 0 &&
+             is_spent(x, x->target)))
             continue;
-        if (replica == NULL && x->tries_at_target == 0)
+        if (replica == NULL && x->tries_at_target == 0 &&
+            x->target + 1 < x->choice.target_count)
             x->cause = rests(backend) ? STR("resting") : STR("cold");
         if (replica == NULL || x->tries_at_target >= backend->replica_count)
             continue;
@@ -320,6 +332,7 @@ void exchange_wake_parked(struct worker *worker)
         deadline_clear(&x->hold);
         x->has_error = false;
         x->target = x->tries_at_target = 0;
+        x->tried = 0;
         x->replica = NULL;
         x->is_translated = false;
         exchange_next_try(x);

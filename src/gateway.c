@@ -1,6 +1,7 @@
 #include "gateway.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "check.h"
 #include "log.h"
@@ -141,12 +142,24 @@ static void gateway_main(void *arg)
 
 /* --- for the owner ------------------------------------------------------ */
 
+/* One for each connection: as many as the system lets us have. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 struct gateway *gateway_start(struct catalog *catalog, const char **why)
 {
     struct gateway *gateway = must_calloc(1, sizeof(*gateway));
     const struct settings *settings = &catalog->settings;
 
     gateway->catalog = catalog;
+    raise_descriptors();
     gateway->host =
         (struct worker_host){on_health, write_metrics, is_draining, gateway};
     check(uv_loop_init(&gateway->loop) == 0);

@@ -10,6 +10,9 @@ enum {
     BUDGET_FACTOR = 4, /* see budget_take() */
     PENDING_MAX = 64 * 1024,
     LINGER_MS = 5000,
+    /* Answers that wait for a caller who goes on asking: the next request
+     * has to wait, too. */
+    ANSWERS_MAX = 256 * 1024,
     FIRST_BODY = 4096,
 };
 
@@ -31,6 +34,7 @@ struct client {
     struct request *request; /* the present or, idle, the next one */
     struct buf pending;      /* bytes behind the present request */
     enum error trouble;      /* found in a callback of the parser */
+    size_t unread;           /* bytes of answers, when we last looked */
     bool closes;             /* no further request on this connection */
     bool is_feeding;         /* inside feed(): do not enter it again */
 };
@@ -177,6 +181,7 @@ static void linger(struct client *client)
     if (wire_queued(&client->wire) == 0)
         wire_shutdown(&client->wire);
     wire_resume(&client->wire);
+    client->unread = wire_unread(&client->wire);
     deadline_set(client->door->deadlines, &client->deadline, LINGER_MS);
 }
 
@@ -475,13 +480,29 @@ static void keep_pending(struct client *client, struct str bytes)
         wire_pause(&client->wire);
 }
 
+/* What waited behind the last request, or for its answer to be read. */
+static void feed_pending(struct client *client)
+{
+    struct buf pending = client->pending;
+
+    wire_resume(&client->wire);
+    if (pending.len == 0)
+        return;
+    /* what it does not eat comes back into a buffer of its own */
+    buf_init(&client->pending, pending.max);
+    feed(client, buf_str(&pending));
+    buf_fini(&pending);
+}
+
 static void feed(struct client *client, struct str bytes)
 {
     client->is_feeding = true;
     while (bytes.len > 0 && !client->wire.is_closing) {
         size_t eaten;
 
-        if (client->state == CLIENT_ANSWERING) {
+        if (client->state == CLIENT_ANSWERING ||
+            (client->state == CLIENT_IDLE &&
+             wire_queued(&client->wire) > ANSWERS_MAX)) {
             keep_pending(client, bytes);
             break;
         }
@@ -523,6 +544,8 @@ static void on_wire_drain(struct wire *wire)
         handler->on_drain(handler->ctx, client->request);
     else if (client->state == CLIENT_LINGERING)
         wire_shutdown(&client->wire);
+    else if (client->state == CLIENT_IDLE)
+        feed_pending(client);
 }
 
 static void on_wire_end(struct wire *wire, int why)
@@ -542,6 +565,16 @@ static const struct wire_events wire_events = {
     .on_closed = on_wire_closed,
 };
 
+/* Has the caller taken some of its answer since we last looked, and still
+ * something to take? */
+static bool is_reading(struct client *client)
+{
+    size_t was = client->unread;
+
+    client->unread = wire_unread(&client->wire);
+    return client->unread > 0 && client->unread < was;
+}
+
 static void on_due(struct deadline *deadline)
 {
     struct client *client = list_entry(deadline, struct client, deadline);
@@ -552,8 +585,17 @@ static void on_due(struct deadline *deadline)
         refuse(client, ERR_REQUEST_TIMEOUT, NULL);
         break;
     case CLIENT_IDLE:
+        if (is_reading(client))
+            deadline_set(client->door->deadlines, &client->deadline,
+                         client->door->limits.idle_ms);
+        else
+            drop(client);
+        break;
     case CLIENT_LINGERING:
-        drop(client);
+        if (is_reading(client))
+            deadline_set(client->door->deadlines, &client->deadline, LINGER_MS);
+        else
+            drop(client);
         break;
     case CLIENT_ANSWERING:
         break;
@@ -587,19 +629,13 @@ static size_t sink_queued(const struct sink *sink)
 /* The next request may wait in `pending` already. */
 static void next_request(struct client *client)
 {
-    struct buf pending = client->pending;
-
     request_reset(client->request);
     client->state = CLIENT_IDLE;
+    client->unread = wire_unread(&client->wire);
     deadline_set(client->door->deadlines, &client->deadline,
                  client->door->limits.idle_ms);
-    wire_resume(&client->wire);
-    if (pending.len == 0 || client->is_feeding)
-        return;
-    /* what it does not eat comes back into a buffer of its own */
-    buf_init(&client->pending, pending.max);
-    feed(client, buf_str(&pending));
-    buf_fini(&pending);
+    if (!client->is_feeding)
+        feed_pending(client);
 }
 
 static void sink_finish(struct sink *sink, bool keep)

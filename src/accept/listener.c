@@ -119,7 +119,8 @@ bool listener_open(struct listener *listener, uv_loop_t *loop, const char *host,
     *listener = (struct listener){
         .loop = loop, .on_socket = on_socket, .ctx = ctx, .port = port};
     (void)snprintf(service, sizeof(service), "%u", port % 65536);
-    err = getaddrinfo(*host == '\0' ? NULL : host, service, &hints, &found);
+    err = getaddrinfo(host == NULL || *host == '\0' ? NULL : host, service,
+                      &hints, &found);
     if (err != 0) {
         *why = gai_strerror(err);
         return false;

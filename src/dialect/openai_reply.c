@@ -529,8 +529,11 @@ void openai_read_stream_error(struct arena *arena, yyjson_val *frame,
     struct str message = message_in(arena, frame);
 
     *error = (struct chat_error){.error = ERR_STREAM_ERROR};
-    if (status >= 400 && status < 500) {
-        error->type = STR("invalid_request_error");
+    if (status == 429) {
+        error->error = ERR_BACKEND_BUSY;
+    } else if (status >= 400 && status < 500 && status != 408) {
+        /* the request's fault: no other backend would like it better */
+        error->error = ERR_BACKEND_REFUSED;
         error->status = (int)status;
     }
     if (message.len > 0)

@@ -133,9 +133,16 @@ static void connect_to(struct conn *conn, const struct sockaddr *address)
         tls = tls_client_new(replica->backend->tls, replica->endpoint.host,
                              conn->pool->shelves[replica->index].session);
     conn->is_wire_open = true;
-    if (wire_connect(&conn->wire, conn->pool->loop, address, tls, &wire_events,
-                     conn) != 0)
-        return; /* the wire closes, and on_closed tries the next address */
+    conn->why_not = wire_connect(&conn->wire, conn->pool->loop, address, tls,
+                                 &wire_events, conn);
+    /* if it failed the wire closes, and on_closed tries the next address */
+}
+
+/* Is it our own poverty, and not the server? */
+static bool is_ours(int why)
+{
+    return why == UV_EMFILE || why == UV_ENFILE || why == UV_ENOBUFS ||
+           why == UV_ENOMEM || why == UV_EADDRNOTAVAIL;
 }
 
 static void try_next_address(struct conn *conn)
@@ -143,7 +150,9 @@ static void try_next_address(struct conn *conn)
     struct addrinfo *address = conn->next_address;
 
     if (address == NULL) {
-        fail(conn, ERR_CONNECT, "no address accepts the connection");
+        fail(conn, is_ours(conn->why_not) ? ERR_NO_DESCRIPTORS : ERR_CONNECT,
+             conn->why_not != 0 ? uv_strerror(conn->why_not)
+                                : "no address accepts the connection");
         free_if_done(conn);
         return;
     }

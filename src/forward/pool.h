@@ -41,6 +41,7 @@ struct conn {
     void *user; /* NULL: idle, or on its way out */
     uv_getaddrinfo_t lookup;
     struct addrinfo *addresses, *next_address;
+    int why_not; /* the last address failed at once with this code, or 0 */
     bool is_looking_up;
     bool is_wire_open; /* the wire's handle exists */
     bool is_leaving;

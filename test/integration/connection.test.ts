@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { chatRequest, eventually, hello, Raw, Sim, sleep, Weir } from './harness.ts';
 
@@ -156,4 +157,43 @@ test('a slow reader slows the backend and costs no memory', async () => {
     30_000,
   );
   for (const raw of raws) raw.close();
+});
+
+test('an answer to HEAD has no body, whatever it says', async () => {
+  const raw = await Raw.open(weir.port);
+  for (const path of ['/nope', '/v1/models/nope', '/v1/chat/completions', '/health', '/metrics'])
+    raw.send(`HEAD ${path} HTTP/1.1\r\nHost: test\r\n\r\n`);
+  raw.send('GET /health HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n');
+  await raw.whenClosed();
+  const statuses = [...raw.received.matchAll(/HTTP\/1\.1 (\d+)/g)].map((m) => Number(m[1]));
+  expect(statuses).toEqual([404, 404, 405, 200, 200, 200]);
+  expect(raw.received.split('{').length - 1).toBe(1);
+});
+
+test('trailers of a request are dropped, and the next request is served', async () => {
+  const raw = await Raw.open(weir.port);
+  const body = JSON.stringify({ model: 'local', messages: ask('apple') });
+  raw.send(
+    'POST /v1/chat/completions HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n' +
+      `Transfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n` +
+      `X-Router-Policy: cloud-only\r\nX-Long: ${'y'.repeat(20_000)}\r\n\r\n`,
+  );
+  const answer = await raw.answer();
+  expect(answer.headers['x-router-backend']).toBe('local');
+  expect(contentOf(answer.body)).toContain('apple');
+  raw.send(chatRequest({ model: 'local', messages: ask('banana') }));
+  expect(contentOf((await raw.answer()).body)).toContain('banana');
+  raw.close();
+});
+
+test('who asks without reading costs little', async () => {
+  const raw = await Raw.open(weir.port);
+  const rss = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${weir.pid}/status`, 'utf8'))![1]);
+  raw.socket.pause();
+  const before = rss();
+  const asks = 'GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n'.repeat(5000);
+  for (let i = 0; i < 10; i++) raw.send(asks);
+  await sleep(500);
+  expect(rss() - before).toBeLessThan(32 * 1024);
+  raw.close();
 });

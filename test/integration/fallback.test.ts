@@ -368,3 +368,23 @@ test('a kept-alive connection that the server closed is retried on a fresh one',
     expect([backendOf(first), backendOf(second)]).toEqual(['local', 'local']);
   }
 });
+
+describe('the last resort', () => {
+  test('a cloud that rests is asked all the same', async () => {
+    await sim.fault('anthropic', { fault: 'status', status: 500, count: 1 });
+    const first = await weir.post({ model: 'cloud', messages: hello });
+    expect(first.status).toBe(500);
+    await sim.fault('vllm', { fault: 'refuse', seconds: 60 });
+    const second = await weir.post({ model: 'local', messages: hello });
+    expect([second.status, backendOf(second)]).toEqual([200, 'cloud']);
+    expect(reasonOf(second)).toMatch(/^fallback:(connect|closed|cold)$/);
+  });
+
+  test('what the cloud cannot take goes to the local tier, and says why', async () => {
+    const answer = await weir.post({ model: 'auto', messages: long, n: 2 });
+    expect([backendOf(answer), reasonOf(answer)]).toEqual([
+      'local',
+      'fallback:unsupported_value',
+    ]);
+  });
+});

@@ -141,3 +141,21 @@ test('long words of an error come back as JSON', async () => {
   expect(error.param.length).toBe(256);
   expect(error.message.length).toBeGreaterThan(1000);
 });
+
+test('an error in a stream that the request has caused is the caller’s', async () => {
+  answer = (socket) =>
+    socket.write(events('{"error":{"message":"prompt bad","type":"BadRequestError","code":400}}', '[DONE]'));
+  await localState(weir, 'warm');
+  const response = await weir.post({ model: 'auto', messages: hello, stream: true });
+  expect(response.status).toBe(400);
+  expect(response.headers.get('x-router-backend')).toBe('local');
+  expect(await response.json()).toMatchObject({
+    error: { message: 'prompt bad', type: 'invalid_request_error' },
+  });
+  expect(await localState(weir, 'warm')).toBe(true); // and none of the backend's
+});
+
+test('a stream that says 429 is one that says 429', async () => {
+  answer = (socket) => socket.write(events('{"error":{"message":"slow down","code":429}}'));
+  expect(await ask(true)).toEqual(['cloud', 'fallback:429', expect.stringMatching(/hello/i)]);
+});

@@ -277,7 +277,7 @@ static void a_slow_reader_gets_a_big_answer_and_the_drain_is_told(void **state)
     caller_close(&caller);
 }
 
-static void an_answer_may_still_leave_while_the_next_is_asked_for(void **state)
+static void the_next_request_waits_for_an_answer_to_be_read(void **state)
 {
     struct caller caller;
 
@@ -285,8 +285,66 @@ static void an_answer_may_still_leave_while_the_next_is_asked_for(void **state)
     caller_open(&caller);
     say(&caller, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n"
                  "GET /b HTTP/1.1\r\nHost: x\r\n\r\n");
-    loop_until(&loop, seen.requests == 2);
+    loop_until(&loop, seen.requests == 1);
+    loop_run_ms(&loop, 50);
+    assert_int_equal(seen.requests, 1);
     expect(&caller, "GET /b? ");
+    assert_int_equal(seen.requests, 2);
+    caller_close(&caller);
+}
+
+static void who_asks_and_does_not_read_is_not_read_either(void **state)
+{
+    enum { REQUESTS = 200 };
+    struct caller caller;
+    unsigned sent = 0;
+    struct str request = STR("GET /big HTTP/1.1\r\nHost: x\r\nX: "
+                             "0123456789012345678901234567890123456789"
+                             "\r\n\r\n");
+
+    (void)state;
+    caller_open(&caller);
+    for (; sent < REQUESTS; sent++)
+        socket_write(&loop, caller.fd, request);
+    loop_run_ms(&loop, 50);
+    assert_int_equal(seen.requests, 1);
+    /* and all come in the end, one after the other */
+    for (unsigned i = 0; i < 5; i++) {
+        size_t part = 0;
+
+        while (part < BIG_BODY) {
+            assert_true(socket_read(caller.fd, &caller.got));
+            part += caller.got.len;
+            buf_clear(&caller.got);
+            loop_turn(&loop);
+        }
+        assert_in_range(seen.requests, i + 1, i + 2);
+    }
+    caller_close(&caller);
+}
+
+static void a_slow_reader_is_not_idle(void **state)
+{
+    struct caller caller;
+    size_t got = 0;
+
+    (void)state;
+    door.limits.idle_ms = 150;
+    caller_open(&caller);
+    say(&caller, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
+    loop_until(&loop, seen.requests == 1);
+    for (int i = 0; i < 12; i++) {
+        char some[100 * 1000];
+        ssize_t n = read(caller.fd, some, sizeof(some));
+
+        assert_true(n > 0);
+        got += (size_t)n;
+        loop_run_ms(&loop, 50);
+    }
+    assert_in_range(got, 1000, BIG_BODY / 2);
+    assert_int_equal(atomic_load(&door.client_count), 1);
+    /* but who does not read at all is */
+    loop_until(&loop, atomic_load(&door.client_count) == 0);
     caller_close(&caller);
 }
 
@@ -472,7 +530,9 @@ int main(void)
         with_door(an_offer_to_upgrade_is_not_taken),
         with_door(the_peer_has_an_address),
         with_door(a_slow_reader_gets_a_big_answer_and_the_drain_is_told),
-        with_door(an_answer_may_still_leave_while_the_next_is_asked_for),
+        with_door(the_next_request_waits_for_an_answer_to_be_read),
+        with_door(who_asks_and_does_not_read_is_not_read_either),
+        with_door(a_slow_reader_is_not_idle),
         with_door(a_big_last_answer_is_not_lost_by_closing),
         with_door(an_aborted_answer_is_a_reset),
         with_door(a_gone_request_may_be_aborted),

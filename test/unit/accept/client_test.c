@@ -298,6 +298,7 @@ static void who_asks_and_does_not_read_is_not_read_either(void **state)
     enum { REQUESTS = 200 };
     struct caller caller;
     unsigned sent = 0;
+    size_t got = 0;
     struct str request = STR("GET /big HTTP/1.1\r\nHost: x\r\nX: "
                              "0123456789012345678901234567890123456789"
                              "\r\n\r\n");
@@ -309,16 +310,12 @@ static void who_asks_and_does_not_read_is_not_read_either(void **state)
     loop_run_ms(&loop, 50);
     assert_int_equal(seen.requests, 1);
     /* and all come in the end, one after the other */
-    for (unsigned i = 0; i < 5; i++) {
-        size_t part = 0;
-
-        while (part < BIG_BODY) {
-            assert_true(socket_read(caller.fd, &caller.got));
-            part += caller.got.len;
-            buf_clear(&caller.got);
-            loop_turn(&loop);
-        }
-        assert_in_range(seen.requests, i + 1, i + 2);
+    while (got < 5 * (size_t)BIG_BODY) {
+        assert_true(socket_read(caller.fd, &caller.got));
+        got += caller.got.len;
+        buf_clear(&caller.got);
+        assert_true(seen.requests <= got / BIG_BODY + 2);
+        loop_turn(&loop);
     }
     caller_close(&caller);
 }
@@ -329,7 +326,7 @@ static void a_slow_reader_is_not_idle(void **state)
     size_t got = 0;
 
     (void)state;
-    door.limits.idle_ms = 150;
+    door.limits.idle_ms = 600;
     caller_open(&caller);
     say(&caller, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
     loop_until(&loop, seen.requests == 1);
@@ -339,7 +336,7 @@ static void a_slow_reader_is_not_idle(void **state)
 
         assert_true(n > 0);
         got += (size_t)n;
-        loop_run_ms(&loop, 50);
+        loop_run_ms(&loop, 100);
     }
     assert_in_range(got, 1000, BIG_BODY / 2);
     assert_int_equal(atomic_load(&door.client_count), 1);

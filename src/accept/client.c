@@ -259,7 +259,7 @@ static bool is_host_fine(const struct client *client)
     struct str host = head_find(head, STR("host"));
 
     for (size_t i = 0; i < host.len; i++)
-        if (memchr(" \t/@,?#\\", host.ptr[i], 8) != NULL)
+        if (strchr(" \t/@,?#\\", host.ptr[i]) != NULL)
             return false;
     return client->parser.http_major == 1 &&
            (count == 1 || (count == 0 && client->parser.http_minor == 0));

@@ -261,6 +261,8 @@ static void park(struct exchange *x)
         return;
     }
     x->record.was_held = true;
+    log_say(LOG_DEBUG, "request waits", "id %.*s target %.*s",
+            STR_ARG(x->record.id), STR_ARG(x->choice.targets[0].backend->name));
     list_push_back(&x->worker->parked, &x->parked);
     exchange_set_deadline(x, &x->hold, x->hold_until_ms - now);
 }

@@ -1,6 +1,6 @@
 import OpenAI from 'openai';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { hello, localState, long, Sim, Weir } from './harness.ts';
+import { eventually, hello, localState, long, Sim, Weir } from './harness.ts';
 
 let sim: Sim;
 let weir: Weir;
@@ -120,12 +120,18 @@ describe('pins', () => {
   });
 
   test('a pinned request is served when the local tier comes back in time', async () => {
-    const patient = await Weir.between(sim, { ...quick, HOLD_TIMEOUT: '20s' });
+    const patient = await Weir.between(sim, {
+      ...quick,
+      HOLD_TIMEOUT: '20s',
+      LOG_LEVEL: 'debug',
+    });
     try {
       await sim.fault('vllm', { fault: 'refuse', seconds: 60 });
       await localState(patient, 'cold');
       const pending = patient.post({ model: 'auto', messages: hello }, localOnly);
-      await new Promise((resolve) => setTimeout(resolve, 300));
+      await eventually('it waits', () =>
+        patient.log.some((line) => line.includes('request waits')) ? true : undefined,
+      );
       await sim.fault('vllm', null);
       const answer = await pending;
       expect([answer.status, backendOf(answer)]).toEqual([200, 'local']);

@@ -87,6 +87,9 @@ static void make_settings(struct maker *m)
         .probe_cold_ms = ms(c, CONFIG_ROOT_PROBE_COLD_MS),
         .probe_timeout_ms = ms(c, CONFIG_ROOT_PROBE_TIMEOUT_MS),
         .rest_ms = ms(c, CONFIG_ROOT_REST_MS),
+        .ramp_ms = ms(c, CONFIG_ROOT_RAMP_MS),
+        .probe_successes =
+            (unsigned)config_number(root, CONFIG_ROOT_PROBE_SUCCESSES),
         .body_bytes = bytes(c, CONFIG_ROOT_BODY_BYTES),
         .answer_bytes = bytes(c, CONFIG_ROOT_ANSWER_BYTES),
         .memory_bytes = bytes(c, CONFIG_ROOT_MEMORY_BYTES),

@@ -28,9 +28,11 @@ enum dialect { DIALECT_OPENAI, DIALECT_ANTHROPIC };
 /* How a replica is doing; the moves between them are in choose/health.c. */
 enum health_state {
     HEALTH_UNKNOWN, /* nobody has asked yet: it is tried like a ready one */
-    HEALTH_COLD,    /* it did not answer: a probe must say that it is back */
+    HEALTH_COLD,    /* nothing answers: a probe must say that it is back */
+    HEALTH_WARMING, /* probes answer again, but not yet often enough */
     HEALTH_WARM,
-    HEALTH_RESTING, /* it failed and has no probe: it comes last for a while */
+    HEALTH_RESTING, /* it answered badly: last resort, until a trial is due */
+    HEALTH_RAMPING, /* it is back, and gets a growing share */
     HEALTH_STATES,
 };
 
@@ -42,8 +44,14 @@ struct replica {
     struct endpoint endpoint;
     unsigned index; /* counts all replicas of the catalog */
 
-    _Atomic int state; /* enum health_state */
-    _Atomic uint64_t rests_until_ms;
+    _Atomic int state;               /* enum health_state */
+    _Atomic uint64_t rests_until_ms; /* RESTING: then a trial is due */
+    _Atomic bool is_on_trial;        /* RESTING: the trial is under way */
+    _Atomic uint64_t ramp_began_ms;  /* RAMPING */
+    _Atomic unsigned ramp_sum;       /* RAMPING: thousandths handed out */
+    _Atomic unsigned probes_ok;      /* in a row, since it was cold */
+    _Atomic unsigned relapses;       /* since it was warm: rests get longer */
+    _Atomic uint64_t moves[HEALTH_STATES]; /* how often it came into each */
     _Atomic unsigned in_flight; /* tries under way, by all workers */
 };
 
@@ -104,7 +112,9 @@ struct settings {
     uint64_t connect_ms, first_byte_ms, first_token_ms, idle_ms, total_ms;
     uint64_t hold_ms, retry_after_ms, head_ms, body_ms, keep_alive_ms;
     uint64_t pool_idle_ms, drain_ms, comment_ms;
-    uint64_t probe_interval_ms, probe_cold_ms, probe_timeout_ms, rest_ms;
+    uint64_t probe_interval_ms, probe_cold_ms, probe_timeout_ms;
+    uint64_t rest_ms, ramp_ms;
+    unsigned probe_successes; /* at least 1 */
     size_t body_bytes, answer_bytes, memory_bytes;
     unsigned pool_size;
 };

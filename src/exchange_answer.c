@@ -45,7 +45,7 @@ void exchange_prepare_answer(struct exchange *x, bool is_translated)
 static void commit(struct exchange *x)
 {
     exchange_move(x, STEP_STREAM);
-    exchange_note_health(x, HEALTH_TRY_OK, STR("answered"));
+    exchange_note_health(x, HEALTH_TRY_OK, 0, STR("answered"));
     deadline_clear(&x->first_token);
     exchange_put_ids(x);
     exchange_put_backend(x);

@@ -123,8 +123,9 @@ void exchange_try_failed(struct exchange *x, const struct chat_error *error);
 void exchange_try_failed_with(struct exchange *x, enum error error);
 /* Cuts the try under way, if there is one. */
 void exchange_drop_attempt(struct exchange *x);
+/* `busy_ms`: see health_note(). */
 void exchange_note_health(struct exchange *x, enum health_event event,
-                          struct str why);
+                          uint64_t busy_ms, struct str why);
 void exchange_on_hold_due(struct deadline *deadline);
 
 /* --- exchange_answer.c -------------------------------------------------- */

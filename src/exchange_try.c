@@ -21,16 +21,38 @@ void exchange_drop_attempt(struct exchange *x)
 }
 
 void exchange_note_health(struct exchange *x, enum health_event event,
-                          struct str why)
+                          uint64_t busy_ms, struct str why)
 {
     struct replica *replica = x->replica;
     enum health_state was;
 
     if (!health_note(replica, event, uv_now(&x->worker->loop),
-                     exchange_settings(x)->rest_ms, &was))
+                     exchange_settings(x), busy_ms, &was))
         return;
     health_log(replica, was, why);
     x->worker->host->on_health(x->worker->host->ctx);
+}
+
+/* What a failed try says of the replica; HEALTH_EVENTS: nothing. */
+static enum health_event event_of(const struct exchange *x, enum error error)
+{
+    switch (error) {
+    case ERR_RESOLVE:
+    case ERR_CONNECT:
+    case ERR_CONNECT_TIMEOUT:
+    case ERR_TLS:
+    case ERR_CLOSED:
+        return HEALTH_TRY_GONE;
+    case ERR_BACKEND_BUSY:
+        return HEALTH_TRY_BUSY;
+    case ERR_BACKEND_STATUS:
+        if (x->head.status == 529)
+            return HEALTH_TRY_BUSY;
+        return x->head.status == 503 ? HEALTH_TRY_GONE : HEALTH_TRY_FAILED;
+    default:
+        return error_row(error)->blames_target ? HEALTH_TRY_FAILED
+                                               : HEALTH_EVENTS;
+    }
 }
 
 /* The try has failed and is gone.  The next one, if there may be one. */
@@ -38,6 +60,7 @@ void exchange_try_failed(struct exchange *x, const struct chat_error *error)
 {
     const struct error_row *row = error_row(error->error);
     const struct target *target = exchange_target(x);
+    enum health_event event = event_of(x, error->error);
     struct str cause = row->name;
 
     x->error = *error;
@@ -48,8 +71,9 @@ void exchange_try_failed(struct exchange *x, const struct chat_error *error)
         cause = arena_printf(x->arena, "%d",
                              x->head.status >= 400 ? x->head.status
                                                    : chat_error_status(error));
-    if (row->blames_target)
-        exchange_note_health(x, HEALTH_TRY_FAILED, cause);
+    if (event != HEALTH_EVENTS)
+        exchange_note_health(
+            x, event, (uint64_t)backend_retry_after_s(&x->head) * 1000, cause);
     if (log_enabled(LOG_WARN)) {
         struct log_line line;
 
@@ -192,11 +216,6 @@ static void after_translate(struct exchange *x)
     exchange_next_try(x);
 }
 
-static bool rests(const struct backend *backend)
-{
-    return backend->health_path.len == 0;
-}
-
 static bool is_excluded(const struct exchange *x, unsigned target)
 {
     return (x->excluded >> target & 1) != 0;
@@ -212,7 +231,6 @@ static bool is_spent(const struct exchange *x, unsigned target)
  * tell when they are back. */
 static bool may_wait(const struct exchange *x)
 {
-    uint64_t now = uv_now(&x->worker->loop);
     bool any = false;
 
     if (x->has_error && x->error.error != ERR_CONNECT &&
@@ -225,7 +243,7 @@ static bool may_wait(const struct exchange *x)
 
         if (is_excluded(x, i))
             continue;
-        if (rests(backend) || health_has_usable(backend, now))
+        if (health_has_any(backend))
             return false;
         any = true;
     }
@@ -274,9 +292,9 @@ static void none_left(struct exchange *x)
     for (unsigned i = 0; i < x->choice.target_count; i++)
         can_try_anyhow =
             can_try_anyhow ||
-            (rests(x->choice.targets[i].backend) && !is_spent(x, i));
+            (health_has_any(x->choice.targets[i].backend) && !is_spent(x, i));
     if (can_try_anyhow && !x->tries_anyhow) {
-        /* a backend without a probe comes last when it failed, yet it comes */
+        /* one that rests or ramps comes last, yet it comes */
         x->tries_anyhow = true;
         x->target = 0;
         exchange_next_try(x);
@@ -294,21 +312,26 @@ static void none_left(struct exchange *x)
 
 void exchange_next_try(struct exchange *x)
 {
-    uint64_t now = uv_now(&x->worker->loop);
+    struct health_wish wish = {
+        .settings = exchange_settings(x),
+        .now_ms = uv_now(&x->worker->loop),
+        .anyhow = x->tries_anyhow,
+    };
 
     for (; x->target < x->choice.target_count; next_target(x)) {
         const struct backend *backend = exchange_target(x)->backend;
-        struct replica *replica =
-            health_pick(backend, now, x->worker->turn++,
-                        x->tries_anyhow && rests(backend), x->replica);
+        struct replica *replica;
 
         if (is_excluded(x, x->target) ||
             (x->tries_anyhow && x->tries_at_target == 0 &&
              is_spent(x, x->target)))
             continue;
+        wish.turn = x->worker->turn++;
+        wish.skip = x->replica;
+        replica = health_pick(backend, &wish);
         if (replica == NULL && x->tries_at_target == 0 &&
             x->target + 1 < x->choice.target_count)
-            x->cause = rests(backend) ? STR("resting") : STR("cold");
+            x->cause = health_why_not(backend);
         if (replica == NULL || x->tries_at_target >= backend->replica_count)
             continue;
         x->replica = replica;
@@ -323,12 +346,10 @@ void exchange_next_try(struct exchange *x)
 
 void exchange_wake_parked(struct worker *worker)
 {
-    uint64_t now = uv_now(&worker->loop);
-
     list_each_safe (link, &worker->parked) {
         struct exchange *x = list_entry(link, struct exchange, parked);
 
-        if (!health_has_usable(x->choice.targets[0].backend, now))
+        if (!health_has_any(x->choice.targets[0].backend))
             continue;
         list_remove(&x->parked);
         deadline_clear(&x->hold);

@@ -20,6 +20,14 @@ struct probe {
 
 static void ask(struct probe *probe);
 
+/* Only a probe can tell when it is back. */
+static bool is_down(const struct replica *replica)
+{
+    enum health_state state = health_state(replica);
+
+    return state == HEALTH_COLD || state == HEALTH_WARMING;
+}
+
 static void finish(struct probe *probe, enum health_event event, struct str why)
 {
     struct prober *prober = probe->prober;
@@ -30,14 +38,14 @@ static void finish(struct probe *probe, enum health_event event, struct str why)
     deadline_clear(&probe->timeout);
     if (prober->is_closing)
         return;
-    if (health_note(probe->replica, event, uv_now(prober->loop),
-                    settings->rest_ms, &was)) {
+    if (health_note(probe->replica, event, uv_now(prober->loop), settings, 0,
+                    &was)) {
         health_log(probe->replica, was, why);
         prober->on_change(prober->ctx);
     }
     deadline_set(&prober->deadlines, &probe->next,
-                 event == HEALTH_PROBE_OK ? settings->probe_interval_ms
-                                          : settings->probe_cold_ms);
+                 is_down(probe->replica) ? settings->probe_cold_ms
+                                         : settings->probe_interval_ms);
 }
 
 static void on_head(void *ctx, const struct answer_head *head)

@@ -55,6 +55,14 @@ static void put_targets(struct json_out *out, const struct choice *choice,
     json_close(out, ']');
 }
 
+static struct str fallback(const struct choice *choice)
+{
+    struct str why = health_why_not(choice->targets[0].backend);
+
+    return str_eq(why, STR("cold")) ? STR("fallback:cold")
+                                    : STR("fallback:resting");
+}
+
 /* Where it would go now: the first target that is ready. */
 static unsigned present_target(const struct choice *choice, uint64_t now_ms)
 {
@@ -79,7 +87,7 @@ void explain(const struct rule_facts *facts, const struct choice *choice,
     json_member_str(&out, STR("target"), target->backend->name);
     json_member_str(&out, STR("model"), target->upstream);
     json_member_str(&out, STR("reason"),
-                    now == 0 ? choice->reason : STR("fallback:cold"));
+                    now == 0 ? choice->reason : fallback(choice));
     put_policy(&out, choice->allowed);
     json_member_i64(&out, STR("estimated_prompt_tokens"),
                     choice->prompt_tokens);

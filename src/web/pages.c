@@ -170,6 +170,25 @@ void page_model(struct reply *reply, struct arena *arena,
 
 /* --- metrics ------------------------------------------------------------ */
 
+static void put_moves(const struct catalog *catalog, struct buf *out)
+{
+    metrics_family(out, "weir_backend_state_changes_total",
+                   "How often the replica came into the state.", "counter");
+    for (unsigned i = 0; i < catalog->backend_count; i++) {
+        const struct backend *backend = &catalog->backends[i];
+
+        for (unsigned k = 0; k < backend->replica_count; k++)
+            for (unsigned s = 0; s < HEALTH_STATES; s++)
+                buf_printf(out,
+                           "weir_backend_state_changes_total{backend=\"%.*s\","
+                           "replica=\"%u\",to=\"%.*s\"} %llu\n",
+                           STR_ARG(backend->name), k,
+                           STR_ARG(health_state_name((enum health_state)s)),
+                           (unsigned long long)atomic_load(
+                               &backend->replicas[k].moves[s]));
+    }
+}
+
 void page_put_replicas(const struct catalog *catalog, struct buf *out)
 {
     metrics_family(out, "weir_backend_in_flight",
@@ -201,6 +220,7 @@ void page_put_replicas(const struct catalog *catalog, struct buf *out)
                            state == (enum health_state)s);
         }
     }
+    put_moves(catalog, out);
 }
 
 void page_metrics(struct reply *reply, struct str text)

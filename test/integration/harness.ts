@@ -156,6 +156,9 @@ export class Weir {
         HOST: '127.0.0.1',
         PORT: '0',
         LOG_FORMAT: 'json',
+        // back at once, but where the way back is what is tested
+        PROBE_SUCCESSES: '1',
+        RAMP_TIME: '0s',
         ...env,
       }),
     });

@@ -36,6 +36,7 @@ beforeAll(async () => {
   sim = await Sim.start();
   weir = await Weir.between(sim, {
     VLLM_BASE_URL: `http://127.0.0.1:${(backend.address() as AddressInfo).port}`,
+    REST_TIME: '50ms',
     PROBE_INTERVAL: '100ms',
     PROBE_COLD_INTERVAL: '50ms',
   });

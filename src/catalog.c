@@ -44,12 +44,22 @@ static size_t bytes(const struct config *config, enum config_option option)
     return (size_t)config_number(&config->root, option);
 }
 
+static unsigned clamp(int64_t number)
+{
+    return number > UINT_MAX ? UINT_MAX : (unsigned)number;
+}
+
+static unsigned count(const struct config *config, enum config_option option)
+{
+    return clamp(config_number(&config->root, option));
+}
+
 static void make_settings(struct maker *m)
 {
     static const enum config_option needed[] = {
         CONFIG_ROOT_PROBE_INTERVAL_MS, CONFIG_ROOT_PROBE_COLD_MS,
-        CONFIG_ROOT_PROBE_TIMEOUT_MS, CONFIG_ROOT_BODY_BYTES,
-        CONFIG_ROOT_ANSWER_BYTES};
+        CONFIG_ROOT_PROBE_TIMEOUT_MS,  CONFIG_ROOT_BODY_BYTES,
+        CONFIG_ROOT_ANSWER_BYTES,      CONFIG_ROOT_IN_FLIGHT};
     const struct config *c = m->config;
     const struct config_node *root = &c->root;
     struct settings *s = &m->catalog->settings;
@@ -88,12 +98,14 @@ static void make_settings(struct maker *m)
         .probe_timeout_ms = ms(c, CONFIG_ROOT_PROBE_TIMEOUT_MS),
         .rest_ms = ms(c, CONFIG_ROOT_REST_MS),
         .ramp_ms = ms(c, CONFIG_ROOT_RAMP_MS),
-        .probe_successes =
-            (unsigned)config_number(root, CONFIG_ROOT_PROBE_SUCCESSES),
+        .probe_successes = count(c, CONFIG_ROOT_PROBE_SUCCESSES),
         .body_bytes = bytes(c, CONFIG_ROOT_BODY_BYTES),
         .answer_bytes = bytes(c, CONFIG_ROOT_ANSWER_BYTES),
         .memory_bytes = bytes(c, CONFIG_ROOT_MEMORY_BYTES),
-        .pool_size = (unsigned)config_number(root, CONFIG_ROOT_POOL_SIZE),
+        .pool_size = count(c, CONFIG_ROOT_POOL_SIZE),
+        .max_in_flight = count(c, CONFIG_ROOT_IN_FLIGHT),
+        .queue_size = count(c, CONFIG_ROOT_QUEUE_SIZE),
+        .queue_ms = ms(c, CONFIG_ROOT_QUEUE_MS),
     };
     /* versions are dates: they sort as text */
     s->is_anthropic_2026_10_21 =
@@ -147,6 +159,22 @@ static void make_tls(struct maker *m, struct backend *backend,
                         "expected a PEM file of certificates: %s", why);
     else
         arena_defer(m->arena, free_tls, backend->tls);
+}
+
+static void free_queue(void *queue)
+{
+    uv_mutex_destroy(&((struct queue *)queue)->lock);
+}
+
+static void make_queue(struct maker *m, struct backend *backend,
+                       unsigned max_in_flight)
+{
+    backend->max_in_flight = max_in_flight;
+    backend->queue = ARENA_NEW(m->arena, struct queue);
+    backend->queue->settings = &m->catalog->settings;
+    list_init(&backend->queue->waiters);
+    check(uv_mutex_init(&backend->queue->lock) == 0);
+    arena_defer(m->arena, free_queue, backend->queue);
 }
 
 static struct model *model_add(struct maker *m, const struct backend *backend,
@@ -251,6 +279,13 @@ static void make_backend(struct maker *m, const struct config_node *node)
         config_complain(m->config, node, CONFIG_BACKEND_HEALTH_PATH,
                         "expected a path that begins with /, or none");
     make_replicas(m, backend, config_get(node, CONFIG_BACKEND_URL));
+    make_queue(m, backend,
+               config_is_set(node, CONFIG_BACKEND_IN_FLIGHT)
+                   ? clamp(config_number(node, CONFIG_BACKEND_IN_FLIGHT))
+                   : catalog->settings.max_in_flight);
+    if (backend->max_in_flight == 0)
+        config_complain(m->config, node, CONFIG_BACKEND_IN_FLIGHT,
+                        "expected more than 0");
     make_tls(m, backend, node, CONFIG_BACKEND_CA_FILE,
              config_text(node, CONFIG_BACKEND_CA_FILE));
     for (unsigned i = 0; i < node->model_count; i++)
@@ -299,6 +334,7 @@ static void make_short_form(struct maker *m)
         backend->key = secret_keep(
             m->arena, config_get(root, CONFIG_ROOT_LOCAL_KEY)->secret.bytes);
         make_replicas(m, backend, config_get(root, CONFIG_ROOT_LOCAL_URL));
+        make_queue(m, backend, catalog->settings.max_in_flight);
         make_tls(m, backend, root, CONFIG_ROOT_LOCAL_URL, STR(""));
         model = model_add(m, backend, name, name);
         model->context_window = config_number(root, CONFIG_ROOT_LOCAL_CONTEXT);
@@ -314,6 +350,7 @@ static void make_short_form(struct maker *m)
         backend->key = secret_keep(
             m->arena, config_get(root, CONFIG_ROOT_CLOUD_KEY)->secret.bytes);
         make_replicas(m, backend, config_get(root, CONFIG_ROOT_CLOUD_URL));
+        make_queue(m, backend, catalog->settings.max_in_flight);
         make_tls(m, backend, root, CONFIG_ROOT_CLOUD_URL, STR(""));
         backend->default_model = model_add(m, backend, name, name);
     }

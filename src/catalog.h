@@ -6,11 +6,13 @@
 #define WEIR_CATALOG_H
 
 #include <stdatomic.h>
+#include <uv.h>
 
 #include "arena.h"
 #include "config.h"
 #include "dialect/claude.h"
 #include "endpoint.h"
+#include "list.h"
 #include "regex.h"
 #include "secret.h"
 #include "tls.h"
@@ -38,6 +40,14 @@ enum health_state {
 
 struct backend;
 
+/* Who waits for a place at a backend: see choose/queue.h. */
+struct queue {
+    uv_mutex_t lock;
+    struct list waiters; /* struct waiter, the longest first */
+    _Atomic unsigned length;
+    const struct settings *settings;
+};
+
 /* One server of a backend. */
 struct replica {
     const struct backend *backend;
@@ -52,7 +62,7 @@ struct replica {
     _Atomic unsigned probes_ok;      /* in a row, since it was cold */
     _Atomic unsigned relapses;       /* since it was warm: rests get longer */
     _Atomic uint64_t moves[HEALTH_STATES]; /* how often it came into each */
-    _Atomic unsigned in_flight; /* tries under way, by all workers */
+    _Atomic unsigned in_flight;            /* tries under way, by all workers */
 };
 
 struct backend {
@@ -64,6 +74,8 @@ struct backend {
     struct tls_context *tls; /* NULL when no replica needs it */
     struct replica *replicas;
     unsigned replica_count;
+    unsigned max_in_flight; /* of each replica */
+    struct queue *queue;
     const struct model *default_model;
 };
 
@@ -117,6 +129,8 @@ struct settings {
     unsigned probe_successes; /* at least 1 */
     size_t body_bytes, answer_bytes, memory_bytes;
     unsigned pool_size;
+    unsigned max_in_flight, queue_size;
+    uint64_t queue_ms;
 };
 
 struct catalog {

@@ -113,6 +113,7 @@ void exchange_settle(struct exchange *x)
     deadline_clear(&x->comment);
     list_remove(&x->link);
     list_remove(&x->parked);
+    exchange_leave_queue(x);
     exchange_release_answer(x);
     exchange_release_work(x);
     exchange_move(x, STEP_DONE);
@@ -162,7 +163,8 @@ void exchange_put_backend(struct exchange *x)
     record->reason = x->choice.reason;
     if (x->target > 0)
         record->reason =
-            arena_printf(x->arena, "fallback:%.*s",
+            arena_printf(x->arena, "%s:%.*s",
+                         str_eq(x->cause, STR("full")) ? "spill" : "fallback",
                          STR_ARG(x->cause.len > 0 ? x->cause : STR("unknown")));
     reply_header(&x->reply, STR("X-Router-Backend"), tier_name(record->tier));
     reply_header(&x->reply, STR("X-Router-Target"), record->backend);

@@ -1,11 +1,11 @@
-/* What the three files of an exchange share: exchange.c (the corridor),
- * exchange_try.c (one backend after the other) and exchange_answer.c (what
- * comes back).  Nobody else includes this. */
+/* What the files of an exchange share: exchange.c (the corridor),
+ * exchange_try.c (one backend after the other), exchange_wait.c (waiting for
+ * one) and exchange_answer.c (what comes back).  Nobody else includes this. */
 #ifndef WEIR_EXCHANGE_PRIVATE_H
 #define WEIR_EXCHANGE_PRIVATE_H
 
 #include "choose/choose.h"
-#include "choose/health.h"
+#include "choose/queue.h"
 #include "dialect/answer.h"
 #include "exchange.h"
 #include "forward/attempt.h"
@@ -68,6 +68,10 @@ struct exchange {
     unsigned tried;    /* bits of targets that have been asked */
     bool tries_anyhow; /* also backends that rest */
     struct replica *replica;
+    struct waiter waiter; /* in the queue of the target, if is_queued */
+    bool is_queued;
+    bool is_full;     /* the present target is */
+    unsigned waited;  /* bits of targets that it has waited for in vain */
     struct str cause; /* why the target before was left: cold, connect, 503 */
 
     /* the try under way */
@@ -126,6 +130,22 @@ void exchange_drop_attempt(struct exchange *x);
 /* `busy_ms`: see health_note(). */
 void exchange_note_health(struct exchange *x, enum health_event event,
                           uint64_t busy_ms, struct str why);
+
+/* Sends it to the replica, at which it has a place. */
+void exchange_send(struct exchange *x, struct replica *replica);
+void exchange_next_target(struct exchange *x);
+
+/* --- exchange_wait.c ---------------------------------------------------- */
+
+/* Nothing more to hope for from this target: it was asked, it cannot take the
+ * request, or it was full for too long. */
+bool exchange_is_spent(const struct exchange *x, unsigned target);
+/* No target is left to be tried. */
+void exchange_wait_or_fail(struct exchange *x);
+/* Stands in line for a place at the present target.  False: no use. */
+bool exchange_queue(struct exchange *x);
+/* Gives up its place in line, if it stands in one. */
+void exchange_leave_queue(struct exchange *x);
 void exchange_on_hold_due(struct deadline *deadline);
 
 /* --- exchange_answer.c -------------------------------------------------- */

@@ -144,13 +144,14 @@ static struct str upstream_id(struct exchange *x)
     return arena_printf(x->arena, "%.*s-%.8s", STR_ARG(x->record.id), suffix);
 }
 
-static void send_order(struct exchange *x)
+void exchange_send(struct exchange *x, struct replica *replica)
 {
     const struct settings *settings = exchange_settings(x);
     const struct target *target = exchange_target(x);
     bool is_anthropic = target->backend->dialect == DIALECT_ANTHROPIC;
     struct attempt_order order = {
-        .replica = x->replica,
+        .replica = replica,
+        .release = queue_release,
         .allowed = x->choice.allowed,
         .connect_ms = settings->connect_ms,
         .first_byte_ms = settings->first_byte_ms,
@@ -166,6 +167,7 @@ static void send_order(struct exchange *x)
         .traceparent = {x->trace.parent, TRACE_PARENT_LEN},
     };
 
+    x->replica = replica;
     if (is_anthropic)
         order.pieces[order.piece_count++] = buf_str(&x->order_body);
     else
@@ -195,7 +197,7 @@ static void send_order(struct exchange *x)
         exchange_set_deadline(x, &x->first_token, settings->first_token_ms);
 }
 
-static void next_target(struct exchange *x)
+void exchange_next_target(struct exchange *x)
 {
     x->target++;
     x->tries_at_target = 0;
@@ -206,83 +208,12 @@ static void next_target(struct exchange *x)
 
 static void after_translate(struct exchange *x)
 {
-    if (x->is_translated) {
-        send_order(x);
-        return;
+    if (!x->is_translated) {
+        /* this backend cannot take the request; perhaps the next one can */
+        x->cause = error_row(x->error.error)->name;
+        exchange_next_target(x);
     }
-    /* this backend cannot take the request; perhaps the next one can */
-    x->cause = error_row(x->error.error)->name;
-    next_target(x);
     exchange_next_try(x);
-}
-
-static bool is_excluded(const struct exchange *x, unsigned target)
-{
-    return (x->excluded >> target & 1) != 0;
-}
-
-/* Nothing more to hope for from this target. */
-static bool is_spent(const struct exchange *x, unsigned target)
-{
-    return is_excluded(x, target) || (x->tried >> target & 1) != 0;
-}
-
-/* Would waiting help?  Only when all it may use are cold, and a probe will
- * tell when they are back. */
-static bool may_wait(const struct exchange *x)
-{
-    bool any = false;
-
-    if (x->has_error && x->error.error != ERR_CONNECT &&
-        x->error.error != ERR_RESOLVE && x->error.error != ERR_CLOSED &&
-        x->error.error != ERR_CONNECT_TIMEOUT && x->error.error != ERR_TLS &&
-        (x->error.error != ERR_BACKEND_STATUS || x->head.status != 503))
-        return false;
-    for (unsigned i = 0; i < x->choice.target_count; i++) {
-        const struct backend *backend = x->choice.targets[i].backend;
-
-        if (is_excluded(x, i))
-            continue;
-        if (health_has_any(backend))
-            return false;
-        any = true;
-    }
-    return any;
-}
-
-static void fail_not_ready(struct exchange *x)
-{
-    const struct backend *backend = x->choice.targets[0].backend;
-    struct chat_error error = {
-        .error = ERR_NOT_READY,
-        .message = arena_printf(
-            x->arena, "The %.*s backend \"%.*s\" is not ready%s. Try again.",
-            STR_ARG(tier_name(backend->tier)), STR_ARG(backend->name),
-            x->choice.is_pinned
-                ? ", and the policy of this request allows no other"
-                : ""),
-        .retry_after_s =
-            (unsigned)(exchange_settings(x)->retry_after_ms / 1000),
-    };
-
-    exchange_fail(x, &error);
-}
-
-static void park(struct exchange *x)
-{
-    uint64_t now = uv_now(&x->worker->loop);
-
-    if (!x->record.was_held)
-        x->hold_until_ms = now + exchange_settings(x)->hold_ms;
-    if (now >= x->hold_until_ms) {
-        fail_not_ready(x);
-        return;
-    }
-    x->record.was_held = true;
-    log_say(LOG_DEBUG, "request waits", "id %.*s target %.*s",
-            STR_ARG(x->record.id), STR_ARG(x->choice.targets[0].backend->name));
-    list_push_back(&x->worker->parked, &x->parked);
-    exchange_set_deadline(x, &x->hold, x->hold_until_ms - now);
 }
 
 static void none_left(struct exchange *x)
@@ -291,8 +222,8 @@ static void none_left(struct exchange *x)
 
     for (unsigned i = 0; i < x->choice.target_count; i++)
         can_try_anyhow =
-            can_try_anyhow ||
-            (health_has_any(x->choice.targets[i].backend) && !is_spent(x, i));
+            can_try_anyhow || (health_has_any(x->choice.targets[i].backend) &&
+                               !exchange_is_spent(x, i));
     if (can_try_anyhow && !x->tries_anyhow) {
         /* one that rests or ramps comes last, yet it comes */
         x->tries_anyhow = true;
@@ -302,70 +233,72 @@ static void none_left(struct exchange *x)
     }
     /* for the headers: the last one that was asked */
     x->target = x->choice.target_count - 1;
-    if (may_wait(x))
-        park(x);
-    else if (x->has_error)
-        exchange_fail(x, &x->error);
-    else
-        fail_not_ready(x);
+    exchange_wait_or_fail(x);
 }
 
-void exchange_next_try(struct exchange *x)
+/* Is there a replica to hope for?  Nobody's turn is used up by the look. */
+static bool is_worth_a_try(const struct exchange *x)
 {
+    const struct backend *backend = exchange_target(x)->backend;
+
+    if ((x->excluded >> x->target & 1) != 0 ||
+        x->tries_at_target >= backend->replica_count)
+        return false;
+    if (x->tries_anyhow)
+        return health_has_any(backend) &&
+               (x->tries_at_target > 0 || !exchange_is_spent(x, x->target));
+    return health_has_usable(backend, uv_now(&x->worker->loop));
+}
+
+/* Takes a place and sends, or stands in line for one.  False when neither is
+ * possible. */
+static bool take_place(struct exchange *x)
+{
+    const struct backend *backend = exchange_target(x)->backend;
     struct health_wish wish = {
         .settings = exchange_settings(x),
         .now_ms = uv_now(&x->worker->loop),
         .anyhow = x->tries_anyhow,
+        .turn = x->worker->turn++,
+        .skip = x->replica,
     };
+    bool is_full;
+    struct replica *replica = queue_take(backend, &wish, &is_full);
 
-    for (; x->target < x->choice.target_count; next_target(x)) {
+    if (replica == NULL) {
+        x->is_full = is_full;
+        return is_full && exchange_queue(x);
+    }
+    exchange_send(x, replica);
+    return true;
+}
+
+/* Why the present target is left for the next one.  One that was asked, or
+ * that cannot take the request, has said so already. */
+static void note_why_not(struct exchange *x)
+{
+    unsigned said = x->tried | x->excluded;
+
+    if ((said >> x->target & 1) == 0 && x->target + 1 < x->choice.target_count)
+        x->cause = x->is_full ? STR("full")
+                              : health_why_not(exchange_target(x)->backend);
+}
+
+void exchange_next_try(struct exchange *x)
+{
+    for (; x->target < x->choice.target_count; exchange_next_target(x)) {
         const struct backend *backend = exchange_target(x)->backend;
-        struct replica *replica;
 
-        if (is_excluded(x, x->target) ||
-            (x->tries_anyhow && x->tries_at_target == 0 &&
-             is_spent(x, x->target)))
-            continue;
-        wish.turn = x->worker->turn++;
-        wish.skip = x->replica;
-        replica = health_pick(backend, &wish);
-        if (replica == NULL && x->tries_at_target == 0 &&
-            x->target + 1 < x->choice.target_count)
-            x->cause = health_why_not(backend);
-        if (replica == NULL || x->tries_at_target >= backend->replica_count)
-            continue;
-        x->replica = replica;
-        if (backend->dialect == DIALECT_ANTHROPIC && !x->is_translated)
-            exchange_run_job(x, translate, after_translate);
-        else
-            send_order(x);
-        return;
+        x->is_full = false;
+        if (is_worth_a_try(x)) {
+            if (backend->dialect == DIALECT_ANTHROPIC && !x->is_translated) {
+                exchange_run_job(x, translate, after_translate);
+                return;
+            }
+            if (take_place(x))
+                return;
+        }
+        note_why_not(x);
     }
     none_left(x);
-}
-
-void exchange_wake_parked(struct worker *worker)
-{
-    list_each_safe (link, &worker->parked) {
-        struct exchange *x = list_entry(link, struct exchange, parked);
-
-        if (!health_has_any(x->choice.targets[0].backend))
-            continue;
-        list_remove(&x->parked);
-        deadline_clear(&x->hold);
-        x->has_error = false;
-        x->target = x->tries_at_target = 0;
-        x->tried = 0;
-        x->replica = NULL;
-        x->is_translated = false;
-        exchange_next_try(x);
-    }
-}
-
-void exchange_on_hold_due(struct deadline *deadline)
-{
-    struct exchange *x = list_entry(deadline, struct exchange, hold);
-
-    list_remove(&x->parked);
-    fail_not_ready(x);
 }

@@ -98,7 +98,6 @@ static void ask(struct probe *probe)
     struct attempt_order attempt = {
         .replica = probe->replica,
         .allowed = TIER_ANY, /* it bears nothing of a caller's */
-        .is_probe = true,
         .piece_count = 1,
     };
 

@@ -309,18 +309,25 @@ static enum place place_of(struct replica *replica,
 }
 
 struct replica *health_pick(const struct backend *backend,
-                            const struct health_wish *wish)
+                            const struct health_wish *wish, bool *is_full)
 {
     struct replica *best = NULL;
     uint64_t best_rank = UINT64_MAX;
 
+    *is_full = false;
     for (unsigned i = 0; i < backend->replica_count; i++) {
         struct replica *replica =
             &backend->replicas[(wish->turn + i) % backend->replica_count];
-        enum place place = place_of(replica, wish);
         uint64_t rank =
             atomic_load_explicit(&replica->in_flight, memory_order_relaxed);
+        bool has_place = rank < backend->max_in_flight;
+        enum place place;
 
+        if (!has_place && health_is_usable(replica, wish->now_ms))
+            *is_full = true;
+        if (!has_place)
+            continue;
+        place = place_of(replica, wish);
         if (place == PLACE_NONE || (place == PLACE_LAST && !wish->anyhow))
             continue;
         /* trial before ready before last resort, and all of them before the

@@ -58,9 +58,10 @@ struct health_wish {
 };
 
 /* The usable replica with the fewest tries under way, NULL when there is
- * none.  One that rests is given to one request at a time, as its trial; one
- * that ramps to its share of them. */
+ * none with a free place: *is_full tells whether there is one without.  One
+ * that rests is given to one request at a time, as its trial; one that ramps to
+ * its share of them. */
 struct replica *health_pick(const struct backend *backend,
-                            const struct health_wish *wish);
+                            const struct health_wish *wish, bool *is_full);
 
 #endif

@@ -35,9 +35,8 @@ static const struct conn_events conn_events;
 static void free_attempt(struct attempt *attempt)
 {
     deadline_clear(&attempt->deadline);
-    if (!attempt->order.is_probe)
-        atomic_fetch_sub_explicit(&attempt->order.replica->in_flight, 1,
-                                  memory_order_relaxed);
+    if (attempt->order.release != NULL)
+        attempt->order.release(attempt->order.replica);
     attempt->is_dead = true;
     if (attempt->is_feeding)
         return;
@@ -291,9 +290,6 @@ struct attempt *attempt_open(struct pool *pool,
     attempt->ctx = ctx;
     head_init(&attempt->head);
     deadline_init(&attempt->deadline, on_due);
-    if (!order->is_probe)
-        atomic_fetch_add_explicit(&order->replica->in_flight, 1,
-                                  memory_order_relaxed);
     if (!get_connection(attempt, false)) {
         free_attempt(attempt);
         return NULL;

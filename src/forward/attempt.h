@@ -32,13 +32,15 @@ struct attempt_order {
     struct str pieces[ATTEMPT_MAX_PIECES];
     size_t piece_count;
     uint64_t connect_ms, first_byte_ms, idle_ms; /* 0 = for ever */
-    bool is_probe; /* it is no work: it does not count in `in_flight` */
+    /* Gives back the place at the replica, which the caller has taken.  NULL:
+     * it has none, being a probe. */
+    void (*release)(struct replica *replica);
 };
 
 struct attempt;
 
-/* Begins.  Counts in the replica's `in_flight` until it is gone.  NULL when
- * the policy forbids the tier.  No callback comes from within. */
+/* Begins.  Its place is given back when it is gone, or here: NULL when the
+ * policy forbids the tier.  No callback comes from within. */
 struct attempt *attempt_open(struct pool *pool,
                              const struct attempt_order *order,
                              const struct attempt_events *events, void *ctx);

@@ -1,6 +1,6 @@
 #include "pages.h"
 
-#include "choose/health.h"
+#include "choose/queue.h"
 #include "json.h"
 #include "reply/failure.h"
 #include "telemetry/metrics.h"
@@ -170,6 +170,16 @@ void page_model(struct reply *reply, struct arena *arena,
 
 /* --- metrics ------------------------------------------------------------ */
 
+static void put_waiting(const struct catalog *catalog, struct buf *out)
+{
+    metrics_family(out, "weir_backend_waiting",
+                   "Requests that wait for a place at the backend.", "gauge");
+    for (unsigned i = 0; i < catalog->backend_count; i++)
+        buf_printf(out, "weir_backend_waiting{backend=\"%.*s\"} %u\n",
+                   STR_ARG(catalog->backends[i].name),
+                   queue_length(&catalog->backends[i]));
+}
+
 static void put_moves(const struct catalog *catalog, struct buf *out)
 {
     metrics_family(out, "weir_backend_state_changes_total",
@@ -220,6 +230,7 @@ void page_put_replicas(const struct catalog *catalog, struct buf *out)
                            state == (enum health_state)s);
         }
     }
+    put_waiting(catalog, out);
     put_moves(catalog, out);
 }
 

@@ -4,7 +4,7 @@
 #include "../given.h"
 #include "../testing.h"
 
-static struct catalog *guarded, *open;
+static struct catalog *guarded, *unlocked;
 
 static int begin(void **state)
 {
@@ -13,7 +13,7 @@ static int begin(void **state)
                             "  - {name: one, secret: sk-one}\n"
                             "  - {name: two, secret: sk-two, policy: "
                             "local-only}\n");
-    open = given_catalog(NULL);
+    unlocked = given_catalog(NULL);
     return 0;
 }
 
@@ -21,7 +21,7 @@ static int finish(void **state)
 {
     (void)state;
     catalog_unref(guarded);
-    catalog_unref(open);
+    catalog_unref(unlocked);
     return 0;
 }
 
@@ -94,8 +94,8 @@ static void everything_else_is_refused(void **state)
 static void without_keys_everybody_may_call(void **state)
 {
     (void)state;
-    assert_string_equal(found(open, NULL, NULL), "-");
-    assert_string_equal(found(open, NULL, "Bearer anything"), "-");
+    assert_string_equal(found(unlocked, NULL, NULL), "-");
+    assert_string_equal(found(unlocked, NULL, "Bearer anything"), "-");
 }
 
 int main(void)

@@ -130,9 +130,10 @@ static unsigned taken_of(struct replica *replica, unsigned requests,
 {
     struct health_wish wish = {.settings = &settings, .now_ms = now};
     unsigned n = 0;
+    bool is_full;
 
     for (unsigned i = 0; i < requests; i++)
-        n += health_pick(replica->backend, &wish) == replica;
+        n += health_pick(replica->backend, &wish, &is_full) == replica;
     return n;
 }
 
@@ -296,7 +297,10 @@ static long picked(unsigned turn, bool anyhow, const struct replica *skip)
         .anyhow = anyhow,
         .skip = skip,
     };
-    const struct replica *replica = health_pick(probed, &wish);
+    bool is_full;
+    const struct replica *replica = health_pick(probed, &wish, &is_full);
+
+    assert_false(is_full);
 
     return replica == NULL ? -1 : (long)(replica - probed->replicas);
 }

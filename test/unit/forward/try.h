@@ -109,12 +109,22 @@ static inline struct attempt_order order_of(const char *request)
     };
 }
 
+static void try_release(struct replica *place)
+{
+    atomic_fetch_sub(&place->in_flight, 1);
+}
+
+/* Takes a place for it, which must have come back in the end. */
 static inline void try_order(struct try *t, const struct attempt_order *order)
 {
+    struct attempt_order placed = *order;
+
+    placed.release = try_release;
+    atomic_fetch_add(&order->replica->in_flight, 1);
     *t = (struct try){.error = OK};
     buf_init(&t->fields, 1 << 20);
     buf_init(&t->body, 64 << 20);
-    t->attempt = attempt_open(&pool, order, &try_events, t);
+    t->attempt = attempt_open(&pool, &placed, &try_events, t);
 }
 
 #define REQUEST "GET / HTTP/1.1\r\nHost: a\r\n\r\n"

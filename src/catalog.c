@@ -138,6 +138,7 @@ static void make_tls(struct maker *m, struct backend *backend,
         is_needed = is_needed || backend->replicas[i].endpoint.is_tls;
     if (!is_needed)
         return;
+    backend->ca_file = keep(m, ca_file);
     backend->tls = tls_context_new(ca_file.len == 0 ? NULL : ca_file.ptr, &why);
     if (backend->tls == NULL)
         config_complain(m->config, node, complain_at,
@@ -332,8 +333,9 @@ static void make_backends(struct maker *m)
     for (unsigned i = 0; i < config->backend_count; i++)
         make_backend(m, &config->backends[i]);
     for (unsigned i = 0; i < catalog->backend_count; i++) {
-        const struct backend *backend = &catalog->backends[i];
+        struct backend *backend = &catalog->backends[i];
 
+        backend->catalog = catalog;
         if (backend->tier == TIER_LOCAL && catalog->local == NULL)
             catalog->local = backend;
         if (backend->tier == TIER_CLOUD && catalog->cloud == NULL)

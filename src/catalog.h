@@ -35,6 +35,7 @@ enum health_state {
 };
 
 struct backend;
+struct catalog;
 
 /* One server of a backend. */
 struct replica {
@@ -48,11 +49,13 @@ struct replica {
 };
 
 struct backend {
+    struct catalog *catalog; /* that it stands in; not counted */
     struct str name;
     enum tier tier;
     enum dialect dialect;
     struct secret key;
     struct str health_path;  /* empty: it is not probed */
+    struct str ca_file;      /* empty: the system's authorities */
     struct tls_context *tls; /* NULL when no replica needs it */
     struct replica *replicas;
     unsigned replica_count;

@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "exchange_private.h"
 #include "forward/order.h"
+#include "inherit.h"
 #include "log.h"
 
 void exchange_drop_attempt(struct exchange *x)
@@ -326,6 +327,9 @@ void exchange_wake_parked(struct worker *worker)
     list_each_safe (link, &worker->parked) {
         struct exchange *x = list_entry(link, struct exchange, parked);
 
+        /* the prober looks after the present catalog alone */
+        if (x->catalog != worker->catalog)
+            inherit_health(x->catalog, worker->catalog);
         if (!health_has_usable(x->choice.targets[0].backend, now))
             continue;
         list_remove(&x->parked);

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include "check.h"
+#include "inherit.h"
 #include "log.h"
 
 enum { DRAIN_LOOK_MS = 20 };
@@ -12,14 +13,16 @@ struct gateway {
     uv_loop_t loop;
     uv_thread_t thread;
     struct wire_loop wire_loop;
-    struct catalog *catalog;
+    struct catalog *catalog; /* of the gateway's own thread */
+    struct catalog *_Atomic next;
+    uv_sem_t followed; /* once by each worker */
     struct listener listener;
     struct prober prober;
     struct worker_host host;
     struct worker *workers;
     unsigned worker_count;
     _Atomic size_t memory_used;
-    uv_async_t health, stop;
+    uv_async_t health, stop, reload;
     uv_timer_t drain;
     uint64_t drain_until_ms;
     _Atomic unsigned stops; /* how often gateway_stop() was called */
@@ -54,6 +57,13 @@ static bool is_draining(void *ctx)
     return atomic_load(&gateway->is_draining);
 }
 
+static void on_followed(void *ctx)
+{
+    struct gateway *gateway = ctx;
+
+    uv_sem_post(&gateway->followed);
+}
+
 /* --- on the gateway's own thread ---------------------------------------- */
 
 static void on_socket(void *ctx, uv_os_sock_t fd)
@@ -86,6 +96,21 @@ static void on_probe_change(void *ctx)
     look_around(ctx);
 }
 
+static void on_reload_async(uv_async_t *async)
+{
+    struct gateway *gateway = async->data;
+    struct catalog *next = atomic_exchange(&gateway->next, NULL);
+
+    if (next == NULL)
+        return;
+    inherit_health(next, gateway->catalog);
+    prober_follow(&gateway->prober, next);
+    for (unsigned i = 0; i < gateway->worker_count; i++)
+        worker_follow(&gateway->workers[i], next);
+    catalog_unref(gateway->catalog);
+    gateway->catalog = next;
+}
+
 static void end_workers(struct gateway *gateway)
 {
     for (unsigned i = 0; i < gateway->worker_count; i++)
@@ -96,6 +121,7 @@ static void end_workers(struct gateway *gateway)
     uv_close((uv_handle_t *)&gateway->drain, NULL);
     uv_close((uv_handle_t *)&gateway->health, NULL);
     uv_close((uv_handle_t *)&gateway->stop, NULL);
+    uv_close((uv_handle_t *)&gateway->reload, NULL);
 }
 
 static unsigned callers(const struct gateway *gateway)
@@ -160,8 +186,8 @@ struct gateway *gateway_start(struct catalog *catalog, const char **why)
 
     gateway->catalog = catalog;
     raise_descriptors();
-    gateway->host =
-        (struct worker_host){on_health, write_metrics, is_draining, gateway};
+    gateway->host = (struct worker_host){on_health, write_metrics, is_draining,
+                                         on_followed, gateway};
     check(uv_loop_init(&gateway->loop) == 0);
     if (!listener_open(&gateway->listener, &gateway->loop, settings->host.ptr,
                        settings->port, on_socket, gateway, why)) {
@@ -174,8 +200,12 @@ struct gateway *gateway_start(struct catalog *catalog, const char **why)
     check(uv_async_init(&gateway->loop, &gateway->health, on_health_async) ==
           0);
     check(uv_async_init(&gateway->loop, &gateway->stop, on_stop_async) == 0);
+    check(uv_async_init(&gateway->loop, &gateway->reload, on_reload_async) ==
+          0);
     check(uv_timer_init(&gateway->loop, &gateway->drain) == 0);
+    check(uv_sem_init(&gateway->followed, 0) == 0);
     gateway->health.data = gateway->stop.data = gateway->drain.data = gateway;
+    gateway->reload.data = gateway;
     gateway->worker_count = settings->workers;
     gateway->workers =
         must_calloc(gateway->worker_count, sizeof(*gateway->workers));
@@ -193,6 +223,14 @@ unsigned gateway_port(const struct gateway *gateway)
     return gateway->listener.port;
 }
 
+void gateway_follow(struct gateway *gateway, struct catalog *catalog)
+{
+    atomic_store(&gateway->next, catalog);
+    uv_async_send(&gateway->reload);
+    for (unsigned i = 0; i < gateway->worker_count; i++)
+        uv_sem_wait(&gateway->followed);
+}
+
 void gateway_stop(struct gateway *gateway)
 {
     atomic_fetch_add(&gateway->stops, 1);
@@ -205,6 +243,7 @@ void gateway_join(struct gateway *gateway)
     prober_fini(&gateway->prober);
     check(uv_loop_close(&gateway->loop) == 0);
     wire_loop_fini(&gateway->wire_loop);
+    uv_sem_destroy(&gateway->followed);
     free(gateway->workers);
     catalog_unref(gateway->catalog);
     free(gateway);

@@ -21,6 +21,8 @@ struct worker_host {
     void (*write_metrics)(void *ctx, struct buf *out);
     /* Is the process on its way out? */
     bool (*is_draining)(void *ctx);
+    /* worker_follow() is done; from the worker's thread. */
+    void (*on_followed)(void *ctx);
     void *ctx;
 };
 
@@ -34,6 +36,7 @@ struct worker {
     struct pool pool;
     struct catalog *catalog; /* one reference */
     const struct worker_host *host;
+    _Atomic size_t *memory_used;
     struct metrics metrics;
     struct list exchanges; /* all that are under way */
     struct list parked;    /* those that wait for a backend */
@@ -46,6 +49,7 @@ struct worker {
     uv_os_sock_t *inbox;
     unsigned inbox_count, inbox_cap;
     _Atomic unsigned waiting; /* callers in the inbox */
+    struct catalog *next;     /* to follow, or NULL; under inbox_lock */
     _Atomic bool asked_to_drain, asked_to_stop;
     bool is_draining, is_stopping;
 };
@@ -59,6 +63,9 @@ void worker_give(struct worker *worker, uv_os_sock_t fd);
 unsigned worker_load(const struct worker *worker);
 /* A replica's state has changed: those who wait for one look again. */
 void worker_look(struct worker *worker);
+/* New requests are served by another catalog; the worker keeps a reference.
+ * Tells on_followed() when it is so. */
+void worker_follow(struct worker *worker, struct catalog *catalog);
 /* No new requests; idle connections are closed. */
 void worker_drain(struct worker *worker);
 /* Cuts what is left and ends the thread; worker_join() waits for it. */

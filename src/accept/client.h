@@ -57,6 +57,8 @@ struct door {
 void door_init(struct door *door, uv_loop_t *loop, struct deadlines *deadlines,
                const struct accept_handler *handler,
                const struct accept_limits *limits);
+/* Other limits, from the next request of each connection on. */
+void door_set_limits(struct door *door, const struct accept_limits *limits);
 /* Takes over a connected socket. */
 void door_admit(struct door *door, uv_os_sock_t fd);
 /* Closes the idle connections now and the others after their answer. */

@@ -38,6 +38,7 @@ static void free_attempt(struct attempt *attempt)
     if (!attempt->order.is_probe)
         atomic_fetch_sub_explicit(&attempt->order.replica->in_flight, 1,
                                   memory_order_relaxed);
+    catalog_unref(attempt->order.replica->backend->catalog);
     attempt->is_dead = true;
     if (attempt->is_feeding)
         return;
@@ -287,6 +288,7 @@ struct attempt *attempt_open(struct pool *pool,
 
     attempt->pool = pool;
     attempt->order = *order;
+    (void)catalog_ref(order->replica->backend->catalog);
     attempt->events = events;
     attempt->ctx = ctx;
     head_init(&attempt->head);

@@ -37,7 +37,8 @@ struct attempt_order {
 
 struct attempt;
 
-/* Begins.  Counts in the replica's `in_flight` until it is gone.  NULL when
+/* Begins.  Counts in the replica's `in_flight`, and keeps its catalog, until
+ * it is gone.  NULL when
  * the policy forbids the tier.  No callback comes from within. */
 struct attempt *attempt_open(struct pool *pool,
                              const struct attempt_order *order,

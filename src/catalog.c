@@ -83,6 +83,7 @@ static void make_settings(struct maker *m)
         .keep_alive_ms = ms(c, CONFIG_ROOT_KEEP_ALIVE_MS),
         .pool_idle_ms = ms(c, CONFIG_ROOT_POOL_IDLE_MS),
         .drain_ms = ms(c, CONFIG_ROOT_DRAIN_MS),
+        .drain_delay_ms = ms(c, CONFIG_ROOT_DRAIN_DELAY_MS),
         .probe_interval_ms = ms(c, CONFIG_ROOT_PROBE_INTERVAL_MS),
         .probe_cold_ms = ms(c, CONFIG_ROOT_PROBE_COLD_MS),
         .probe_timeout_ms = ms(c, CONFIG_ROOT_PROBE_TIMEOUT_MS),

@@ -25,6 +25,7 @@ struct gateway {
     uv_async_t health, stop, reload;
     uv_timer_t drain;
     uint64_t drain_until_ms;
+    bool is_closed;         /* to new callers */
     _Atomic unsigned stops; /* how often gateway_stop() was called */
     _Atomic bool is_draining;
 };
@@ -144,19 +145,40 @@ static void on_drain_look(uv_timer_t *timer)
     end_workers(gateway);
 }
 
-static void on_stop_async(uv_async_t *async)
+static void close_listener(struct gateway *gateway)
 {
-    struct gateway *gateway = async->data;
-
-    if (atomic_exchange(&gateway->is_draining, true))
-        return;
+    gateway->is_closed = true;
     listener_close(&gateway->listener);
     for (unsigned i = 0; i < gateway->worker_count; i++)
-        worker_drain(&gateway->workers[i]);
+        worker_close_idle(&gateway->workers[i]);
     uv_update_time(&gateway->loop);
     gateway->drain_until_ms =
         uv_now(&gateway->loop) + gateway->catalog->settings.drain_ms;
     uv_timer_start(&gateway->drain, on_drain_look, 0, DRAIN_LOOK_MS);
+}
+
+static void on_delay_over(uv_timer_t *timer)
+{
+    close_listener(timer->data);
+}
+
+static void on_stop_async(uv_async_t *async)
+{
+    struct gateway *gateway = async->data;
+
+    if (atomic_exchange(&gateway->is_draining, true)) {
+        if (!gateway->is_closed) /* told again: no delay */
+            close_listener(gateway);
+        return;
+    }
+    for (unsigned i = 0; i < gateway->worker_count; i++)
+        worker_drain(&gateway->workers[i]);
+    uv_update_time(&gateway->loop);
+    uv_timer_start(&gateway->drain, on_delay_over,
+                   atomic_load(&gateway->stops) > 1
+                       ? 0
+                       : gateway->catalog->settings.drain_delay_ms,
+                   0);
 }
 
 static void gateway_main(void *arg)

@@ -235,8 +235,10 @@ static void on_wake(uv_async_t *wake)
 
     follow(worker);
     take_inbox(worker);
-    if (atomic_load(&worker->asked_to_drain) && !worker->is_draining) {
-        worker->is_draining = true;
+    if (atomic_load(&worker->asked_to_drain))
+        door_drain(&worker->door);
+    if (atomic_load(&worker->asked_to_close) && !worker->has_closed) {
+        worker->has_closed = true;
         door_close_idle(&worker->door);
     }
     if (atomic_load(&worker->asked_to_stop) && !worker->is_stopping)
@@ -330,6 +332,12 @@ void worker_follow(struct worker *worker, struct catalog *catalog)
 void worker_drain(struct worker *worker)
 {
     atomic_store(&worker->asked_to_drain, true);
+    uv_async_send(&worker->wake);
+}
+
+void worker_close_idle(struct worker *worker)
+{
+    atomic_store(&worker->asked_to_close, true);
     uv_async_send(&worker->wake);
 }
 

@@ -50,8 +50,8 @@ struct worker {
     unsigned inbox_count, inbox_cap;
     _Atomic unsigned waiting; /* callers in the inbox */
     struct catalog *next;     /* to follow, or NULL; under inbox_lock */
-    _Atomic bool asked_to_drain, asked_to_stop;
-    bool is_draining, is_stopping;
+    _Atomic bool asked_to_drain, asked_to_close, asked_to_stop;
+    bool has_closed, is_stopping;
 };
 
 /* Starts the thread.  The worker keeps a reference to the catalog. */
@@ -66,8 +66,10 @@ void worker_look(struct worker *worker);
 /* New requests are served by another catalog; the worker keeps a reference.
  * Tells on_followed() when it is so. */
 void worker_follow(struct worker *worker, struct catalog *catalog);
-/* No new requests; idle connections are closed. */
+/* Every connection ends with its next answer. */
 void worker_drain(struct worker *worker);
+/* No more requests: idle connections are closed. */
+void worker_close_idle(struct worker *worker);
 /* Cuts what is left and ends the thread; worker_join() waits for it. */
 void worker_stop(struct worker *worker);
 void worker_join(struct worker *worker);

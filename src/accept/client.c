@@ -394,7 +394,8 @@ static int on_message_complete(llhttp_t *parser)
 {
     struct client *client = parser->data;
 
-    client->request->keeps_alive = llhttp_should_keep_alive(parser) != 0;
+    client->request->keeps_alive =
+        llhttp_should_keep_alive(parser) != 0 && !client->door->is_closing;
     client->request->is_complete = true;
     return HPE_PAUSED;
 }
@@ -718,14 +719,23 @@ void door_admit(struct door *door, uv_os_sock_t fd)
     deadline_set(door->deadlines, &client->deadline, door->limits.head_ms);
 }
 
+void door_drain(struct door *door)
+{
+    door->is_closing = true;
+}
+
 void door_close_idle(struct door *door)
 {
     door->is_closing = true;
     list_each_safe (link, &door->clients) {
         struct client *client = list_entry(link, struct client, link);
 
-        if (client->state == CLIENT_IDLE)
+        if (client->state != CLIENT_IDLE)
+            continue;
+        if (wire_queued(&client->wire) == 0)
             drop(client);
+        else /* it still reads its last answer */
+            linger(client);
     }
 }
 

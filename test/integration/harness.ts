@@ -193,6 +193,12 @@ export class Weir {
     return end(this.child, this.log);
   }
 
+  /** Waits until it has ended by itself, with status 0. */
+  async ended(): Promise<void> {
+    await eventually('the router ends', () => this.child.exitCode !== null || this.child.signalCode !== null);
+    return end(this.child, this.log);
+  }
+
   signal(name: NodeJS.Signals): void {
     this.child.kill(name);
   }

@@ -93,6 +93,7 @@ static void make_settings(struct maker *m)
         .keep_alive_ms = ms(c, CONFIG_ROOT_KEEP_ALIVE_MS),
         .pool_idle_ms = ms(c, CONFIG_ROOT_POOL_IDLE_MS),
         .drain_ms = ms(c, CONFIG_ROOT_DRAIN_MS),
+        .drain_delay_ms = ms(c, CONFIG_ROOT_DRAIN_DELAY_MS),
         .probe_interval_ms = ms(c, CONFIG_ROOT_PROBE_INTERVAL_MS),
         .probe_cold_ms = ms(c, CONFIG_ROOT_PROBE_COLD_MS),
         .probe_timeout_ms = ms(c, CONFIG_ROOT_PROBE_TIMEOUT_MS),
@@ -153,6 +154,7 @@ static void make_tls(struct maker *m, struct backend *backend,
         is_needed = is_needed || backend->replicas[i].endpoint.is_tls;
     if (!is_needed)
         return;
+    backend->ca_file = keep(m, ca_file);
     backend->tls = tls_context_new(ca_file.len == 0 ? NULL : ca_file.ptr, &why);
     if (backend->tls == NULL)
         config_complain(m->config, node, complain_at,
@@ -372,8 +374,9 @@ static void make_backends(struct maker *m)
     for (unsigned i = 0; i < config->backend_count; i++)
         make_backend(m, &config->backends[i]);
     for (unsigned i = 0; i < catalog->backend_count; i++) {
-        const struct backend *backend = &catalog->backends[i];
+        struct backend *backend = &catalog->backends[i];
 
+        backend->catalog = catalog;
         if (backend->tier == TIER_LOCAL && catalog->local == NULL)
             catalog->local = backend;
         if (backend->tier == TIER_CLOUD && catalog->cloud == NULL)

@@ -39,6 +39,7 @@ enum health_state {
 };
 
 struct backend;
+struct catalog;
 
 /* Who waits for a place at a backend: see choose/queue.h. */
 struct queue {
@@ -66,11 +67,13 @@ struct replica {
 };
 
 struct backend {
+    struct catalog *catalog; /* that it stands in; not counted */
     struct str name;
     enum tier tier;
     enum dialect dialect;
     struct secret key;
     struct str health_path;  /* empty: it is not probed */
+    struct str ca_file;      /* empty: the system's authorities */
     struct tls_context *tls; /* NULL when no replica needs it */
     struct replica *replicas;
     unsigned replica_count;
@@ -123,7 +126,7 @@ struct settings {
     bool is_anthropic_2026_10_21;
     uint64_t connect_ms, first_byte_ms, first_token_ms, idle_ms, total_ms;
     uint64_t hold_ms, retry_after_ms, head_ms, body_ms, keep_alive_ms;
-    uint64_t pool_idle_ms, drain_ms, comment_ms;
+    uint64_t pool_idle_ms, drain_ms, drain_delay_ms, comment_ms;
     uint64_t probe_interval_ms, probe_cold_ms, probe_timeout_ms;
     uint64_t rest_ms, ramp_ms;
     unsigned probe_successes; /* at least 1 */

@@ -104,7 +104,8 @@ void config_complain_node(struct config *config, const struct config_node *node,
     va_start(args, format);
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    complain(config, node->line, "%.*s: %s", STR_ARG(node->path), text);
+    complain(config, node->line, "%.*s%s%s", STR_ARG(node->path),
+             node->path.len > 0 ? ": " : "", text);
 }
 
 /* --- values ------------------------------------------------------------- */
@@ -154,6 +155,11 @@ struct str config_text(const struct config_node *node,
 int64_t config_number(const struct config_node *node, enum config_option option)
 {
     return value_of(node, option)->number;
+}
+
+struct str config_path(enum config_option option)
+{
+    return config_rows[option].path;
 }
 
 /* "a, b" as a list of two. */

@@ -82,6 +82,9 @@ struct str config_text(const struct config_node *node,
 int64_t config_number(const struct config_node *node,
                       enum config_option option);
 
+/* Where it stands in the file: "listen.port". */
+struct str config_path(enum config_option option);
+
 /* Adds a problem with a value that was read: "weir.yaml:7: …". */
 void config_complain(struct config *config, const struct config_node *node,
                      enum config_option option, const char *format, ...)

@@ -67,7 +67,7 @@ void exchange_move(struct exchange *x, enum step step)
 
 const struct settings *exchange_settings(const struct exchange *x)
 {
-    return &x->worker->catalog->settings;
+    return &x->catalog->settings;
 }
 
 const struct target *exchange_target(const struct exchange *x)
@@ -96,6 +96,7 @@ void exchange_release_work(struct exchange *x)
 void exchange_settle(struct exchange *x)
 {
     struct record *record = &x->record;
+    struct catalog *catalog = x->catalog;
 
     exchange_move(x, STEP_SETTLE);
     check(x->attempt == NULL && !x->is_offloaded);
@@ -119,6 +120,7 @@ void exchange_settle(struct exchange *x)
     exchange_move(x, STEP_DONE);
     /* the request's arena goes with it, and there stands the exchange */
     reply_close(&x->reply);
+    catalog_unref(catalog);
 }
 
 /* --- the answer's head -------------------------------------------------- */
@@ -267,7 +269,7 @@ static void prepare(struct exchange *x)
         .minute_of_day = rule_minute_now(),
     };
     x->has_error =
-        !choose(x->arena, x->worker->catalog, &x->facts, &x->choice, &x->error);
+        !choose(x->arena, x->catalog, &x->facts, &x->choice, &x->error);
 }
 
 static void answer_route(struct exchange *x)
@@ -340,6 +342,7 @@ static struct exchange *exchange_new(struct worker *worker,
 
     request->owner = x;
     x->worker = worker;
+    x->catalog = catalog_ref(worker->catalog);
     x->request = request;
     x->arena = &request->arena;
     arena_init(&x->work);
@@ -376,7 +379,7 @@ void exchange_begin(struct worker *worker, struct request *request,
     x->is_route_only = is_route_only;
     x->record.is_chat = !is_route_only;
     exchange_move(x, STEP_ADMIT);
-    if (!key_check(worker->catalog, &request->head, &x->key)) {
+    if (!key_check(x->catalog, &request->head, &x->key)) {
         exchange_fail_with(x, ERR_UNAUTHORIZED);
         return;
     }

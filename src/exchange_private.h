@@ -35,6 +35,7 @@ enum reading {
 
 struct exchange {
     struct worker *worker;
+    struct catalog *catalog; /* that it began with: one reference */
     struct request *request;
     struct arena *arena; /* the request's */
     struct arena work;   /* see above */

@@ -1,6 +1,7 @@
 /* Waiting: parked until a probe says that a backend is back, or in the queue
  * of a full one.  Both end with a deadline. */
 #include "exchange_private.h"
+#include "inherit.h"
 #include "log.h"
 
 static bool is_excluded(const struct exchange *x, unsigned target)
@@ -178,6 +179,9 @@ void exchange_wake_parked(struct worker *worker)
     list_each_safe (link, &worker->parked) {
         struct exchange *x = list_entry(link, struct exchange, parked);
 
+        /* the prober looks after the present catalog alone */
+        if (x->catalog != worker->catalog)
+            inherit_health(x->catalog, worker->catalog);
         if (x->is_queued)
             (void)use_place(x);
         else if (health_has_any(x->choice.targets[0].backend))

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include "check.h"
+#include "inherit.h"
 #include "log.h"
 
 enum { DRAIN_LOOK_MS = 20 };
@@ -12,16 +13,19 @@ struct gateway {
     uv_loop_t loop;
     uv_thread_t thread;
     struct wire_loop wire_loop;
-    struct catalog *catalog;
+    struct catalog *catalog; /* of the gateway's own thread */
+    struct catalog *_Atomic next;
+    uv_sem_t followed; /* once by each worker */
     struct listener listener;
     struct prober prober;
     struct worker_host host;
     struct worker *workers;
     unsigned worker_count;
     _Atomic size_t memory_used;
-    uv_async_t health, stop;
+    uv_async_t health, stop, reload;
     uv_timer_t drain;
     uint64_t drain_until_ms;
+    bool is_closed;         /* to new callers */
     _Atomic unsigned stops; /* how often gateway_stop() was called */
     _Atomic bool is_draining;
 };
@@ -52,6 +56,13 @@ static bool is_draining(void *ctx)
     struct gateway *gateway = ctx;
 
     return atomic_load(&gateway->is_draining);
+}
+
+static void on_followed(void *ctx)
+{
+    struct gateway *gateway = ctx;
+
+    uv_sem_post(&gateway->followed);
 }
 
 /* --- on the gateway's own thread ---------------------------------------- */
@@ -86,6 +97,21 @@ static void on_probe_change(void *ctx)
     look_around(ctx);
 }
 
+static void on_reload_async(uv_async_t *async)
+{
+    struct gateway *gateway = async->data;
+    struct catalog *next = atomic_exchange(&gateway->next, NULL);
+
+    if (next == NULL)
+        return;
+    inherit_health(next, gateway->catalog);
+    prober_follow(&gateway->prober, next);
+    for (unsigned i = 0; i < gateway->worker_count; i++)
+        worker_follow(&gateway->workers[i], next);
+    catalog_unref(gateway->catalog);
+    gateway->catalog = next;
+}
+
 static void end_workers(struct gateway *gateway)
 {
     for (unsigned i = 0; i < gateway->worker_count; i++)
@@ -96,6 +122,7 @@ static void end_workers(struct gateway *gateway)
     uv_close((uv_handle_t *)&gateway->drain, NULL);
     uv_close((uv_handle_t *)&gateway->health, NULL);
     uv_close((uv_handle_t *)&gateway->stop, NULL);
+    uv_close((uv_handle_t *)&gateway->reload, NULL);
 }
 
 static unsigned callers(const struct gateway *gateway)
@@ -118,19 +145,40 @@ static void on_drain_look(uv_timer_t *timer)
     end_workers(gateway);
 }
 
-static void on_stop_async(uv_async_t *async)
+static void close_listener(struct gateway *gateway)
 {
-    struct gateway *gateway = async->data;
-
-    if (atomic_exchange(&gateway->is_draining, true))
-        return;
+    gateway->is_closed = true;
     listener_close(&gateway->listener);
     for (unsigned i = 0; i < gateway->worker_count; i++)
-        worker_drain(&gateway->workers[i]);
+        worker_close_idle(&gateway->workers[i]);
     uv_update_time(&gateway->loop);
     gateway->drain_until_ms =
         uv_now(&gateway->loop) + gateway->catalog->settings.drain_ms;
     uv_timer_start(&gateway->drain, on_drain_look, 0, DRAIN_LOOK_MS);
+}
+
+static void on_delay_over(uv_timer_t *timer)
+{
+    close_listener(timer->data);
+}
+
+static void on_stop_async(uv_async_t *async)
+{
+    struct gateway *gateway = async->data;
+
+    if (atomic_exchange(&gateway->is_draining, true)) {
+        if (!gateway->is_closed) /* told again: no delay */
+            close_listener(gateway);
+        return;
+    }
+    for (unsigned i = 0; i < gateway->worker_count; i++)
+        worker_drain(&gateway->workers[i]);
+    uv_update_time(&gateway->loop);
+    uv_timer_start(&gateway->drain, on_delay_over,
+                   atomic_load(&gateway->stops) > 1
+                       ? 0
+                       : gateway->catalog->settings.drain_delay_ms,
+                   0);
 }
 
 static void gateway_main(void *arg)
@@ -160,8 +208,8 @@ struct gateway *gateway_start(struct catalog *catalog, const char **why)
 
     gateway->catalog = catalog;
     raise_descriptors();
-    gateway->host =
-        (struct worker_host){on_health, write_metrics, is_draining, gateway};
+    gateway->host = (struct worker_host){on_health, write_metrics, is_draining,
+                                         on_followed, gateway};
     check(uv_loop_init(&gateway->loop) == 0);
     if (!listener_open(&gateway->listener, &gateway->loop, settings->host.ptr,
                        settings->port, on_socket, gateway, why)) {
@@ -174,8 +222,12 @@ struct gateway *gateway_start(struct catalog *catalog, const char **why)
     check(uv_async_init(&gateway->loop, &gateway->health, on_health_async) ==
           0);
     check(uv_async_init(&gateway->loop, &gateway->stop, on_stop_async) == 0);
+    check(uv_async_init(&gateway->loop, &gateway->reload, on_reload_async) ==
+          0);
     check(uv_timer_init(&gateway->loop, &gateway->drain) == 0);
+    check(uv_sem_init(&gateway->followed, 0) == 0);
     gateway->health.data = gateway->stop.data = gateway->drain.data = gateway;
+    gateway->reload.data = gateway;
     gateway->worker_count = settings->workers;
     gateway->workers =
         must_calloc(gateway->worker_count, sizeof(*gateway->workers));
@@ -193,6 +245,14 @@ unsigned gateway_port(const struct gateway *gateway)
     return gateway->listener.port;
 }
 
+void gateway_follow(struct gateway *gateway, struct catalog *catalog)
+{
+    atomic_store(&gateway->next, catalog);
+    uv_async_send(&gateway->reload);
+    for (unsigned i = 0; i < gateway->worker_count; i++)
+        uv_sem_wait(&gateway->followed);
+}
+
 void gateway_stop(struct gateway *gateway)
 {
     atomic_fetch_add(&gateway->stops, 1);
@@ -205,6 +265,7 @@ void gateway_join(struct gateway *gateway)
     prober_fini(&gateway->prober);
     check(uv_loop_close(&gateway->loop) == 0);
     wire_loop_fini(&gateway->wire_loop);
+    uv_sem_destroy(&gateway->followed);
     free(gateway->workers);
     catalog_unref(gateway->catalog);
     free(gateway);

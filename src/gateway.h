@@ -15,6 +15,10 @@ struct gateway;
 struct gateway *gateway_start(struct catalog *catalog, const char **why);
 /* The port that it listens on. */
 unsigned gateway_port(const struct gateway *gateway);
+/* Serves another catalog: new requests by the new one, those under way keep
+ * theirs.  Returns when all workers do so.  Takes over one reference.  Not
+ * from two threads at once, nor after gateway_stop(). */
+void gateway_follow(struct gateway *gateway, struct catalog *catalog);
 /* No new callers; requests under way have `drain_ms` of the settings.  From
  * any thread; may be repeated: the second time it does not wait. */
 void gateway_stop(struct gateway *gateway);

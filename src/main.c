@@ -11,8 +11,7 @@
 #include "config.h"
 #include "demo.h"
 #include "error.h"
-#include "gateway.h"
-#include "log.h"
+#include "serve.h"
 #include "sim.h"
 
 enum { EXIT_USAGE = 2 };
@@ -142,120 +141,16 @@ static bool load(struct config *config, const struct arguments *arguments)
     return ok && config->problem_count == 0;
 }
 
-static void print_problems(const struct config *config)
-{
-    fprintf(stderr, "weir: the configuration has %u problem%s:\n%.*s",
-            config->problem_count, config->problem_count == 1 ? "" : "s",
-            STR_ARG(buf_str(&config->problems)));
-}
-
 /* --- serve -------------------------------------------------------------- */
 
-static const char no_backend[] =
-    "weir: there is no backend to serve: set VLLM_BASE_URL and LOCAL_MODEL "
-    "for a local server,\n"
-    "ANTHROPIC_API_KEY for the Anthropic API, or list `backends` in a file "
-    "(--config).\n"
-    "To look around without any: weir demo\n";
-
-/* Everybody may use a paid key: that must be meant. */
-static void warn_if_open(const struct catalog *catalog)
+static bool load_again(struct config *config, void *ctx)
 {
-    struct str host = catalog->settings.host;
-    bool is_loopback = str_starts(host, STR("127.")) ||
-                       str_eq(host, STR("::1")) ||
-                       str_eq(host, STR("localhost"));
-
-    if (catalog->key_count == 0 && catalog->cloud != NULL && !is_loopback)
-        log_say(LOG_WARN, "open to everybody",
-                "no keys are configured: whoever reaches this port can spend "
-                "the key of backend %.*s",
-                STR_ARG(catalog->cloud->name));
+    return load(config, ctx);
 }
 
-static void warn_if_ignored(const struct config *config)
+static int command_serve(struct arguments *arguments)
 {
-    static const enum config_option short_form[] = {
-        CONFIG_ROOT_LOCAL_URL, CONFIG_ROOT_LOCAL_KEY, CONFIG_ROOT_LOCAL_MODEL,
-        CONFIG_ROOT_CLOUD_URL, CONFIG_ROOT_CLOUD_KEY, CONFIG_ROOT_CLOUD_MODEL,
-    };
-
-    for (size_t i = 0; i < COUNT_OF(short_form) && config->backend_count > 0;
-         i++) {
-        const struct config_value *value =
-            config_get(&config->root, short_form[i]);
-
-        if (value->source == CONFIG_ENV || value->source == CONFIG_FILE)
-            log_say(LOG_WARN, "setting ignored",
-                    "the file lists backends, so local.* and cloud.* (and "
-                    "their environment variables) have no effect");
-        if (value->source == CONFIG_ENV || value->source == CONFIG_FILE)
-            return;
-    }
-}
-
-/* Serves until SIGINT or SIGTERM; the second one does not wait for requests
- * under way. */
-static int serve(struct catalog *catalog)
-{
-    const char *why = "";
-    struct gateway *gateway;
-    struct str host = catalog->settings.host;
-    sigset_t signals;
-    int signal = 0;
-
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    log_start();
-    warn_if_open(catalog);
-    catalog_ref(catalog);
-    gateway = gateway_start(catalog, &why);
-    if (gateway == NULL) {
-        log_stop();
-        fprintf(stderr, "weir: cannot listen on %.*s port %u: %s\n",
-                STR_ARG(host), catalog->settings.port, why);
-        catalog_unref(catalog);
-        return EXIT_FAILURE;
-    }
-    log_say(LOG_INFO, "listening", "http://%.*s:%u workers %u", STR_ARG(host),
-            gateway_port(gateway), catalog->settings.workers);
-    sigwait(&signals, &signal);
-    log_say(LOG_INFO, "stopping", "signal %d", signal);
-    gateway_stop(gateway);
-    /* a second signal ends the wait */
-    pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
-    gateway_join(gateway);
-    log_stop();
-    catalog_unref(catalog);
-    return EXIT_SUCCESS;
-}
-
-static int command_serve(const struct arguments *arguments)
-{
-    struct config config;
-    struct catalog *catalog = NULL;
-    int status = EXIT_FAILURE;
-
-    if (load(&config, arguments))
-        catalog = catalog_new(&config);
-    if (catalog == NULL) {
-        print_problems(&config);
-        config_fini(&config);
-        return EXIT_FAILURE;
-    }
-    log_setup(
-        (enum log_level)config_number(&config.root, CONFIG_ROOT_LOG_LEVEL),
-        (enum log_format)config_number(&config.root, CONFIG_ROOT_LOG_FORMAT));
-    warn_if_ignored(&config);
-    config_fini(&config);
-    if (catalog->backend_count == 0)
-        fputs(no_backend, stderr);
-    else
-        status = serve(catalog_ref(catalog));
-    catalog_unref(catalog);
-    return status;
+    return serve(load_again, arguments);
 }
 
 /* --- the other commands ------------------------------------------------- */
@@ -265,7 +160,7 @@ static void print(const struct buf *text)
     fwrite(text->ptr, 1, text->len, stdout);
 }
 
-static int command_check(const struct arguments *arguments)
+static int command_check(struct arguments *arguments)
 {
     struct config config;
     struct catalog *catalog = NULL;
@@ -279,11 +174,11 @@ static int command_check(const struct arguments *arguments)
     print(&text);
     if (catalog == NULL) {
         fflush(stdout);
-        print_problems(&config);
+        serve_print_problems(&config);
         status = EXIT_FAILURE;
     } else if (catalog->backend_count == 0) {
         fflush(stdout);
-        fputs(no_backend, stderr);
+        fputs(serve_no_backend, stderr);
         status = EXIT_FAILURE;
     }
     if (catalog != NULL)
@@ -293,7 +188,7 @@ static int command_check(const struct arguments *arguments)
     return status;
 }
 
-static int command_options(const struct arguments *arguments)
+static int command_options(struct arguments *arguments)
 {
     struct buf text;
 
@@ -306,7 +201,7 @@ static int command_options(const struct arguments *arguments)
 }
 
 /* docs/errors.md: the rows of error.def. */
-static int command_errors(const struct arguments *arguments)
+static int command_errors(struct arguments *arguments)
 {
     (void)arguments;
     fputs("# Errors\n\n"
@@ -335,20 +230,20 @@ static int command_errors(const struct arguments *arguments)
     return EXIT_SUCCESS;
 }
 
-static int command_demo(const struct arguments *arguments)
+static int command_demo(struct arguments *arguments)
 {
     (void)arguments;
     return demo_main();
 }
 
-static int command_version(const struct arguments *arguments)
+static int command_version(struct arguments *arguments)
 {
     (void)arguments;
     puts("weir " WEIR_VERSION);
     return EXIT_SUCCESS;
 }
 
-static int command_help(const struct arguments *arguments)
+static int command_help(struct arguments *arguments)
 {
     (void)arguments;
     fputs(usage, stdout);
@@ -357,7 +252,7 @@ static int command_help(const struct arguments *arguments)
 
 static const struct {
     const char *name;
-    int (*run)(const struct arguments *arguments);
+    int (*run)(struct arguments *arguments);
 } commands[] = {
     {"serve", command_serve},   {"check", command_check},
     {"demo", command_demo},     {"options", command_options},

@@ -127,20 +127,12 @@ static void on_timeout(struct deadline *deadline)
     finish(probe, HEALTH_PROBE_FAILED, STR("probe timed out"));
 }
 
-void prober_open(struct prober *prober, uv_loop_t *loop,
-                 struct catalog *catalog, void (*on_change)(void *ctx),
-                 void *ctx)
+static void open_probes(struct prober *prober, struct catalog *catalog)
 {
-    *prober = (struct prober){
-        .loop = loop,
-        .catalog = catalog,
-        .on_change = on_change,
-        .ctx = ctx,
-        .probes =
-            must_calloc(catalog->replica_count + 1, sizeof(*prober->probes)),
-    };
-    deadlines_open(&prober->deadlines, loop);
-    pool_init(&prober->pool, loop, &prober->deadlines, catalog);
+    prober->catalog = catalog;
+    prober->count = 0;
+    prober->probes =
+        must_calloc(catalog->replica_count + 1, sizeof(*prober->probes));
     for (unsigned i = 0; i < catalog->backend_count; i++) {
         const struct backend *backend = &catalog->backends[i];
 
@@ -158,16 +150,8 @@ void prober_open(struct prober *prober, uv_loop_t *loop,
     }
 }
 
-void prober_hurry(struct prober *prober)
+static void close_probes(struct prober *prober)
 {
-    for (unsigned i = 0; i < prober->count; i++)
-        if (health_state(prober->probes[i].replica) == HEALTH_COLD)
-            ask(&prober->probes[i]);
-}
-
-void prober_close(struct prober *prober)
-{
-    prober->is_closing = true;
     for (unsigned i = 0; i < prober->count; i++) {
         struct probe *probe = &prober->probes[i];
 
@@ -178,6 +162,39 @@ void prober_close(struct prober *prober)
         probe->attempt = NULL;
         buf_fini(&probe->order);
     }
+    free(prober->probes);
+    prober->probes = NULL;
+    prober->count = 0;
+}
+
+void prober_open(struct prober *prober, uv_loop_t *loop,
+                 struct catalog *catalog, void (*on_change)(void *ctx),
+                 void *ctx)
+{
+    *prober = (struct prober){.loop = loop, .on_change = on_change, .ctx = ctx};
+    deadlines_open(&prober->deadlines, loop);
+    pool_init(&prober->pool, loop, &prober->deadlines, catalog);
+    open_probes(prober, catalog);
+}
+
+void prober_follow(struct prober *prober, struct catalog *catalog)
+{
+    close_probes(prober);
+    pool_follow(&prober->pool, catalog);
+    open_probes(prober, catalog);
+}
+
+void prober_hurry(struct prober *prober)
+{
+    for (unsigned i = 0; i < prober->count; i++)
+        if (health_state(prober->probes[i].replica) == HEALTH_COLD)
+            ask(&prober->probes[i]);
+}
+
+void prober_close(struct prober *prober)
+{
+    prober->is_closing = true;
+    close_probes(prober);
     pool_close(&prober->pool);
     deadlines_close(&prober->deadlines);
 }
@@ -185,5 +202,4 @@ void prober_close(struct prober *prober)
 void prober_fini(struct prober *prober)
 {
     pool_fini(&prober->pool);
-    free(prober->probes);
 }

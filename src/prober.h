@@ -23,6 +23,9 @@ struct prober {
 void prober_open(struct prober *prober, uv_loop_t *loop,
                  struct catalog *catalog, void (*on_change)(void *ctx),
                  void *ctx);
+/* Asks the replicas of another catalog from now on, and all of them at once.
+ * It is borrowed as the first one was, which is needed no more. */
+void prober_follow(struct prober *prober, struct catalog *catalog);
 /* Somebody has seen a failure: cold replicas are asked now, not later. */
 void prober_hurry(struct prober *prober);
 /* Stops.  The loop must run until all is closed, then prober_fini(). */

@@ -176,6 +176,40 @@ static void take_inbox(struct worker *worker)
     free(fds);
 }
 
+static struct accept_limits limits_of(const struct worker *worker)
+{
+    const struct settings *settings = &worker->catalog->settings;
+
+    return (struct accept_limits){
+        .max_body_bytes = settings->body_bytes,
+        .head_ms = settings->head_ms,
+        .body_ms = settings->body_ms,
+        .idle_ms = settings->keep_alive_ms,
+        .memory_budget = settings->memory_bytes,
+        .memory_used = worker->memory_used,
+    };
+}
+
+/* Requests under way keep the catalog that they began with. */
+static void follow(struct worker *worker)
+{
+    struct accept_limits limits;
+    struct catalog *next;
+
+    uv_mutex_lock(&worker->inbox_lock);
+    next = worker->next;
+    worker->next = NULL;
+    uv_mutex_unlock(&worker->inbox_lock);
+    if (next == NULL)
+        return;
+    catalog_unref(worker->catalog);
+    worker->catalog = next;
+    limits = limits_of(worker);
+    door_set_limits(&worker->door, &limits);
+    pool_follow(&worker->pool, next);
+    worker->host->on_followed(worker->host->ctx);
+}
+
 static void begin_stop(struct worker *worker)
 {
     worker->is_stopping = true;
@@ -199,9 +233,12 @@ static void on_wake(uv_async_t *wake)
 {
     struct worker *worker = wake->data;
 
+    follow(worker);
     take_inbox(worker);
-    if (atomic_load(&worker->asked_to_drain) && !worker->is_draining) {
-        worker->is_draining = true;
+    if (atomic_load(&worker->asked_to_drain))
+        door_drain(&worker->door);
+    if (atomic_load(&worker->asked_to_close) && !worker->has_closed) {
+        worker->has_closed = true;
         door_close_idle(&worker->door);
     }
     if (atomic_load(&worker->asked_to_stop) && !worker->is_stopping)
@@ -229,25 +266,19 @@ static void worker_main(void *arg)
 void worker_start(struct worker *worker, struct catalog *catalog,
                   _Atomic size_t *memory_used, const struct worker_host *host)
 {
-    const struct settings *settings = &catalog->settings;
-    struct accept_limits limits = {
-        .max_body_bytes = settings->body_bytes,
-        .head_ms = settings->head_ms,
-        .body_ms = settings->body_ms,
-        .idle_ms = settings->keep_alive_ms,
-        .memory_budget = settings->memory_bytes,
-        .memory_used = memory_used,
-    };
+    struct accept_limits limits;
 
     *worker = (struct worker){
         .catalog = catalog_ref(catalog),
         .host = host,
+        .memory_used = memory_used,
         .handler = {on_head, on_request, on_refused, on_drain, on_gone, NULL},
     };
     worker->handler.ctx = worker;
     check(uv_loop_init(&worker->loop) == 0);
     wire_loop_init(&worker->loop, &worker->wire_loop);
     deadlines_open(&worker->deadlines, &worker->loop);
+    limits = limits_of(worker);
     door_init(&worker->door, &worker->loop, &worker->deadlines,
               &worker->handler, &limits);
     pool_init(&worker->pool, &worker->loop, &worker->deadlines, catalog);
@@ -289,9 +320,24 @@ void worker_look(struct worker *worker)
     uv_async_send(&worker->wake);
 }
 
+void worker_follow(struct worker *worker, struct catalog *catalog)
+{
+    uv_mutex_lock(&worker->inbox_lock);
+    check(worker->next == NULL);
+    worker->next = catalog_ref(catalog);
+    uv_mutex_unlock(&worker->inbox_lock);
+    uv_async_send(&worker->wake);
+}
+
 void worker_drain(struct worker *worker)
 {
     atomic_store(&worker->asked_to_drain, true);
+    uv_async_send(&worker->wake);
+}
+
+void worker_close_idle(struct worker *worker)
+{
+    atomic_store(&worker->asked_to_close, true);
     uv_async_send(&worker->wake);
 }
 

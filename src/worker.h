@@ -21,6 +21,8 @@ struct worker_host {
     void (*write_metrics)(void *ctx, struct buf *out);
     /* Is the process on its way out? */
     bool (*is_draining)(void *ctx);
+    /* worker_follow() is done; from the worker's thread. */
+    void (*on_followed)(void *ctx);
     void *ctx;
 };
 
@@ -34,6 +36,7 @@ struct worker {
     struct pool pool;
     struct catalog *catalog; /* one reference */
     const struct worker_host *host;
+    _Atomic size_t *memory_used;
     struct metrics metrics;
     struct list exchanges; /* all that are under way */
     struct list parked;    /* those that wait for a backend */
@@ -46,8 +49,9 @@ struct worker {
     uv_os_sock_t *inbox;
     unsigned inbox_count, inbox_cap;
     _Atomic unsigned waiting; /* callers in the inbox */
-    _Atomic bool asked_to_drain, asked_to_stop;
-    bool is_draining, is_stopping;
+    struct catalog *next;     /* to follow, or NULL; under inbox_lock */
+    _Atomic bool asked_to_drain, asked_to_close, asked_to_stop;
+    bool has_closed, is_stopping;
 };
 
 /* Starts the thread.  The worker keeps a reference to the catalog. */
@@ -59,8 +63,13 @@ void worker_give(struct worker *worker, uv_os_sock_t fd);
 unsigned worker_load(const struct worker *worker);
 /* A replica's state has changed: those who wait for one look again. */
 void worker_look(struct worker *worker);
-/* No new requests; idle connections are closed. */
+/* New requests are served by another catalog; the worker keeps a reference.
+ * Tells on_followed() when it is so. */
+void worker_follow(struct worker *worker, struct catalog *catalog);
+/* Every connection ends with its next answer. */
 void worker_drain(struct worker *worker);
+/* No more requests: idle connections are closed. */
+void worker_close_idle(struct worker *worker);
 /* Cuts what is left and ends the thread; worker_join() waits for it. */
 void worker_stop(struct worker *worker);
 void worker_join(struct worker *worker);

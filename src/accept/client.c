@@ -34,6 +34,7 @@ struct client {
     struct request *request; /* the present or, idle, the next one */
     struct buf pending;      /* bytes behind the present request */
     enum error trouble;      /* found in a callback of the parser */
+    size_t body_max;         /* of the present request */
     size_t unread;           /* bytes of answers, when we last looked */
     bool closes;             /* no further request on this connection */
     bool is_feeding;         /* inside feed(): do not enter it again */
@@ -285,7 +286,7 @@ static enum error check_framing(struct client *client, uint64_t length)
         return ERR_METHOD;
     if (!is_host_fine(client) || !is_coding_fine(client->request))
         return ERR_BAD_HTTP;
-    if (length > client->door->limits.max_body_bytes)
+    if (length > client->body_max)
         return ERR_BODY_TOO_LARGE;
     if (coding.len > 0 && !str_eq_nocase(coding, STR("identity")))
         return ERR_CONTENT_ENCODING;
@@ -347,8 +348,8 @@ static bool body_grow(struct client *client, size_t need)
 
     while (cap < need)
         cap *= 2;
-    if (cap > client->door->limits.max_body_bytes)
-        cap = client->door->limits.max_body_bytes;
+    if (cap > client->body_max)
+        cap = client->body_max;
     grown = realloc(request->body, cap);
     if (grown == NULL)
         return false;
@@ -363,7 +364,7 @@ static int on_body(llhttp_t *parser, const char *at, size_t len)
     struct request *request = client->request;
     size_t need = request->body_len + len;
 
-    if (len > client->door->limits.max_body_bytes - request->body_len)
+    if (len > client->body_max - request->body_len)
         return stop_for(client, ERR_BODY_TOO_LARGE);
     if (!budget_take(client, len))
         return stop_for(client, ERR_MEMORY_BUDGET);
@@ -384,8 +385,7 @@ static int on_chunk_header(llhttp_t *parser)
 {
     struct client *client = parser->data;
 
-    return parser->content_length > client->door->limits.max_body_bytes -
-                                        client->request->body_len
+    return parser->content_length > client->body_max - client->request->body_len
                ? stop_for(client, ERR_BODY_TOO_LARGE)
                : 0;
 }
@@ -394,7 +394,8 @@ static int on_message_complete(llhttp_t *parser)
 {
     struct client *client = parser->data;
 
-    client->request->keeps_alive = llhttp_should_keep_alive(parser) != 0;
+    client->request->keeps_alive =
+        llhttp_should_keep_alive(parser) != 0 && !client->door->is_closing;
     client->request->is_complete = true;
     return HPE_PAUSED;
 }
@@ -518,6 +519,7 @@ static void feed(struct client *client, struct str bytes)
                 client->request = request_new(client);
             client->request->began_us = clock_us();
             client->state = CLIENT_HEAD;
+            client->body_max = client->door->limits.max_body_bytes;
             begin_parsing(client);
             deadline_set(client->door->deadlines, &client->deadline,
                          client->door->limits.head_ms);
@@ -695,6 +697,11 @@ void door_init(struct door *door, uv_loop_t *loop, struct deadlines *deadlines,
     list_init(&door->clients);
 }
 
+void door_set_limits(struct door *door, const struct accept_limits *limits)
+{
+    door->limits = *limits;
+}
+
 void door_admit(struct door *door, uv_os_sock_t fd)
 {
     struct client *client = must_calloc(1, sizeof(*client));
@@ -712,14 +719,23 @@ void door_admit(struct door *door, uv_os_sock_t fd)
     deadline_set(door->deadlines, &client->deadline, door->limits.head_ms);
 }
 
+void door_drain(struct door *door)
+{
+    door->is_closing = true;
+}
+
 void door_close_idle(struct door *door)
 {
     door->is_closing = true;
     list_each_safe (link, &door->clients) {
         struct client *client = list_entry(link, struct client, link);
 
-        if (client->state == CLIENT_IDLE)
+        if (client->state != CLIENT_IDLE)
+            continue;
+        if (wire_queued(&client->wire) == 0)
             drop(client);
+        else /* it still reads its last answer */
+            linger(client);
     }
 }
 

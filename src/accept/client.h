@@ -57,8 +57,12 @@ struct door {
 void door_init(struct door *door, uv_loop_t *loop, struct deadlines *deadlines,
                const struct accept_handler *handler,
                const struct accept_limits *limits);
+/* Other limits, from the next request of each connection on. */
+void door_set_limits(struct door *door, const struct accept_limits *limits);
 /* Takes over a connected socket. */
 void door_admit(struct door *door, uv_os_sock_t fd);
+/* Every answer is the last one on its connection from now on. */
+void door_drain(struct door *door);
 /* Closes the idle connections now and the others after their answer. */
 void door_close_idle(struct door *door);
 /* Cuts all connections; on_gone comes for the requests under way. */

@@ -37,6 +37,7 @@ static void free_attempt(struct attempt *attempt)
     deadline_clear(&attempt->deadline);
     if (attempt->order.release != NULL)
         attempt->order.release(attempt->order.replica);
+    catalog_unref(attempt->order.replica->backend->catalog);
     attempt->is_dead = true;
     if (attempt->is_feeding)
         return;
@@ -286,6 +287,7 @@ struct attempt *attempt_open(struct pool *pool,
 
     attempt->pool = pool;
     attempt->order = *order;
+    (void)catalog_ref(order->replica->backend->catalog);
     attempt->events = events;
     attempt->ctx = ctx;
     head_init(&attempt->head);

@@ -39,8 +39,9 @@ struct attempt_order {
 
 struct attempt;
 
-/* Begins.  Its place is given back when it is gone, or here: NULL when the
- * policy forbids the tier.  No callback comes from within. */
+/* Begins.  Keeps the replica's catalog, and gives the place back when it is
+ * gone, or here: NULL when the policy forbids the tier.  No callback comes
+ * from within. */
 struct attempt *attempt_open(struct pool *pool,
                              const struct attempt_order *order,
                              const struct attempt_events *events, void *ctx);

@@ -5,8 +5,21 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "inherit.h"
 
 static void try_next_address(struct conn *conn);
+
+/* Where connections to the replica wait; NULL when the pool serves another
+ * catalog meanwhile. */
+static struct pool_shelf *shelf_of(const struct pool *pool,
+                                   const struct replica *replica)
+{
+    struct pool_shelf *shelf = replica->index < pool->shelf_count
+                                   ? &pool->shelves[replica->index]
+                                   : NULL;
+
+    return shelf != NULL && shelf->replica == replica ? shelf : NULL;
+}
 
 /* --- the end of a connection -------------------------------------------- */
 
@@ -18,6 +31,7 @@ static void free_if_done(struct conn *conn)
         uv_freeaddrinfo(conn->addresses);
     list_remove(&conn->link);
     conn->pool->open_count--;
+    catalog_unref(conn->replica->backend->catalog);
     free(conn);
 }
 
@@ -49,8 +63,10 @@ static void fail(struct conn *conn, enum error error, const char *detail)
     void *user = conn->user; /* NOLINT(clang-analyzer-unix.Malloc) */
     const struct conn_events *events = conn->events;
 
-    if (user == NULL && !conn->is_leaving)
-        conn->pool->shelves[conn->replica->index].count--;
+    struct pool_shelf *shelf = shelf_of(conn->pool, conn->replica);
+
+    if (user == NULL && !conn->is_leaving && shelf != NULL)
+        shelf->count--;
     leave(conn);
     if (user != NULL)
         events->on_over(user, error, detail);
@@ -127,11 +143,12 @@ static const struct wire_events wire_events = {
 static void connect_to(struct conn *conn, const struct sockaddr *address)
 {
     const struct replica *replica = conn->replica;
+    const struct pool_shelf *shelf = shelf_of(conn->pool, replica);
     struct tls *tls = NULL;
 
     if (replica->endpoint.is_tls)
         tls = tls_client_new(replica->backend->tls, replica->endpoint.host,
-                             conn->pool->shelves[replica->index].session);
+                             shelf == NULL ? NULL : shelf->session);
     conn->is_wire_open = true;
     conn->why_not = wire_connect(&conn->wire, conn->pool->loop, address, tls,
                                  &wire_events, conn);
@@ -215,10 +232,10 @@ static void on_idle_too_long(struct deadline *deadline)
 
 static struct conn *take_idle(struct pool *pool, struct replica *replica)
 {
-    struct pool_shelf *shelf = &pool->shelves[replica->index];
+    struct pool_shelf *shelf = shelf_of(pool, replica);
     struct conn *conn;
 
-    if (list_empty(&shelf->idle))
+    if (shelf == NULL || list_empty(&shelf->idle))
         return NULL;
     conn = list_entry(shelf->idle.next, struct conn, link);
     leave_shelf(conn);
@@ -244,6 +261,7 @@ struct conn *pool_open(struct pool *pool, struct replica *replica,
     conn = must_calloc(1, sizeof(*conn));
     conn->pool = pool;
     conn->replica = replica;
+    (void)catalog_ref(replica->backend->catalog);
     conn->events = events;
     conn->user = user;
     deadline_init(&conn->deadline, on_idle_too_long);
@@ -254,9 +272,8 @@ struct conn *pool_open(struct pool *pool, struct replica *replica,
     return conn;
 }
 
-static void keep_session(struct conn *conn)
+static void keep_session(struct conn *conn, struct pool_shelf *shelf)
 {
-    struct pool_shelf *shelf = &conn->pool->shelves[conn->replica->index];
     SSL_SESSION *session;
 
     if (conn->wire.tls == NULL)
@@ -271,12 +288,13 @@ static void keep_session(struct conn *conn)
 void pool_release(struct conn *conn, bool keep)
 {
     struct pool *pool = conn->pool;
-    struct pool_shelf *shelf = &pool->shelves[conn->replica->index];
+    struct pool_shelf *shelf = shelf_of(pool, conn->replica);
 
     conn->user = NULL;
-    keep_session(conn);
-    if (!keep || shelf->count >= pool->max_idle || conn->wire.has_ended ||
-        wire_queued(&conn->wire) > 0) {
+    if (shelf != NULL)
+        keep_session(conn, shelf);
+    if (!keep || shelf == NULL || shelf->count >= pool->max_idle ||
+        conn->wire.has_ended || wire_queued(&conn->wire) > 0) {
         leave(conn);
         free_if_done(conn);
         return;
@@ -292,30 +310,109 @@ void pool_release(struct conn *conn, bool keep)
 
 /* --- the pool as a whole ------------------------------------------------ */
 
-void pool_init(struct pool *pool, uv_loop_t *loop, struct deadlines *deadlines,
-               const struct catalog *catalog)
+static void serve_catalog(struct pool *pool, struct catalog *catalog)
 {
-    *pool = (struct pool){
-        .loop = loop,
-        .deadlines = deadlines,
-        .shelf_count = catalog->replica_count,
-        .max_idle = catalog->settings.pool_size,
-        .idle_ms = catalog->settings.pool_idle_ms,
-    };
-    list_init(&pool->used);
+    pool->catalog = catalog_ref(catalog);
+    pool->max_idle = catalog->settings.pool_size;
+    pool->idle_ms = catalog->settings.pool_idle_ms;
+    pool->shelf_count = catalog->replica_count;
     pool->shelves =
         must_calloc(catalog->replica_count + 1, sizeof(*pool->shelves));
-    for (unsigned i = 0; i < pool->shelf_count; i++)
-        list_init(&pool->shelves[i].idle);
+    for (unsigned i = 0; i < catalog->backend_count; i++) {
+        const struct backend *backend = &catalog->backends[i];
+
+        for (unsigned k = 0; k < backend->replica_count; k++) {
+            struct replica *replica = &backend->replicas[k];
+
+            pool->shelves[replica->index].replica = replica;
+            list_init(&pool->shelves[replica->index].idle);
+        }
+    }
+}
+
+void pool_init(struct pool *pool, uv_loop_t *loop, struct deadlines *deadlines,
+               struct catalog *catalog)
+{
+    *pool = (struct pool){.loop = loop, .deadlines = deadlines};
+    list_init(&pool->used);
+    serve_catalog(pool, catalog);
+}
+
+/* The same server in the other catalog, if connections may stay. */
+static struct replica *heir_of(const struct catalog *catalog,
+                               const struct replica *replica)
+{
+    struct replica *heir = inherit_find(catalog, replica);
+
+    return heir != NULL && inherit_connections(replica, heir) ? heir : NULL;
+}
+
+static void hand_on(struct conn *conn, struct replica *heir)
+{
+    (void)catalog_ref(heir->backend->catalog);
+    catalog_unref(conn->replica->backend->catalog);
+    conn->replica = heir;
+}
+
+/* What waits on the old shelf goes to the new one. */
+static void move_shelf(struct pool *pool, struct pool_shelf *from,
+                       struct replica *heir)
+{
+    struct pool_shelf *to = &pool->shelves[heir->index];
+
+    while (!list_empty(&from->idle)) {
+        struct conn *conn = list_entry(from->idle.next, struct conn, link);
+
+        list_remove(&conn->link);
+        list_push_back(&to->idle, &conn->link);
+        to->count++;
+        hand_on(conn, heir);
+    }
+    if (to->session == NULL) {
+        to->session = from->session;
+        from->session = NULL;
+    }
+}
+
+static void close_idle(struct pool_shelf *shelf)
+{
+    while (!list_empty(&shelf->idle))
+        fail(list_entry(shelf->idle.next, struct conn, link), OK, NULL);
+}
+
+void pool_follow(struct pool *pool, struct catalog *catalog)
+{
+    struct catalog *was = pool->catalog;
+    struct pool_shelf *shelves = pool->shelves;
+    unsigned count = pool->shelf_count;
+
+    for (unsigned i = 0; i < count; i++)
+        if (heir_of(catalog, shelves[i].replica) == NULL)
+            close_idle(&shelves[i]);
+    serve_catalog(pool, catalog);
+    for (unsigned i = 0; i < count; i++) {
+        struct replica *heir = heir_of(catalog, shelves[i].replica);
+
+        if (heir != NULL)
+            move_shelf(pool, &shelves[i], heir);
+        SSL_SESSION_free(shelves[i].session);
+    }
+    list_each_safe (link, &pool->used) {
+        struct conn *conn = list_entry(link, struct conn, link);
+        struct replica *heir = heir_of(catalog, conn->replica);
+
+        if (heir != NULL)
+            hand_on(conn, heir);
+    }
+    free(shelves);
+    catalog_unref(was);
 }
 
 void pool_close(struct pool *pool)
 {
     pool->max_idle = 0;
     for (unsigned i = 0; i < pool->shelf_count; i++)
-        while (!list_empty(&pool->shelves[i].idle))
-            fail(list_entry(pool->shelves[i].idle.next, struct conn, link), OK,
-                 NULL);
+        close_idle(&pool->shelves[i]);
     while (!list_empty(&pool->used)) {
         struct conn *conn = list_entry(pool->used.next, struct conn, link);
 
@@ -335,4 +432,5 @@ void pool_fini(struct pool *pool)
     for (unsigned i = 0; i < pool->shelf_count; i++)
         SSL_SESSION_free(pool->shelves[i].session);
     free(pool->shelves);
+    catalog_unref(pool->catalog);
 }

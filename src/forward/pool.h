@@ -35,7 +35,7 @@ struct conn {
     struct wire wire;
     struct list link; /* in the pool's list of its replica */
     struct pool *pool;
-    struct replica *replica;
+    struct replica *replica;  /* its catalog is counted for us */
     struct deadline deadline; /* while idle */
     const struct conn_events *events;
     void *user; /* NULL: idle, or on its way out */
@@ -49,6 +49,7 @@ struct conn {
 };
 
 struct pool_shelf {
+    struct replica *replica;
     struct list idle; /* most recently used first */
     unsigned count;
     SSL_SESSION *session; /* to resume, or NULL */
@@ -57,6 +58,7 @@ struct pool_shelf {
 struct pool {
     uv_loop_t *loop;
     struct deadlines *deadlines;
+    struct catalog *catalog;    /* one reference */
     struct pool_shelf *shelves; /* one for each replica of the catalog */
     unsigned shelf_count;
     unsigned max_idle;
@@ -66,7 +68,11 @@ struct pool {
 };
 
 void pool_init(struct pool *pool, uv_loop_t *loop, struct deadlines *deadlines,
-               const struct catalog *catalog);
+               struct catalog *catalog);
+/* Serves another catalog from now on.  Connections to servers that it has,
+ * too, stay; idle ones to others are closed, and those in use are when their
+ * use ends. */
+void pool_follow(struct pool *pool, struct catalog *catalog);
 /* Closes all connections.  The loop must run until pool_is_empty(), then
  * pool_fini(). */
 void pool_close(struct pool *pool);

@@ -196,6 +196,28 @@ export class Weir {
     return end(this.child, this.log);
   }
 
+  /** Waits until it has ended by itself, with status 0. */
+  async ended(): Promise<void> {
+    await eventually('the router ends', () => this.child.exitCode !== null || this.child.signalCode !== null);
+    return end(this.child, this.log);
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.child.kill(name);
+  }
+
+  /** SIGHUP; waits until the log says what became of it, and gives that. */
+  async reload(): Promise<string[]> {
+    const from = this.log.length;
+    this.signal('SIGHUP');
+    await eventually('the reload is over', () =>
+      this.log
+        .slice(from)
+        .some((l) => /"configuration reloaded"|stays in force/.test(l)),
+    );
+    return this.log.slice(from);
+  }
+
   get pid(): number {
     return this.child.pid!;
   }

@@ -471,6 +471,30 @@ static void idle_and_unfinished_callers_leave_without_a_word(void **state)
 /* --- the door
  * --------------------------------------------------------------------- */
 
+static void a_last_answer_that_is_still_being_read_is_not_cut(void **state)
+{
+    struct caller caller;
+    static char some[100 * 1000];
+    size_t got = 0;
+    ssize_t n;
+
+    (void)state;
+    caller_open(&caller);
+    say(&caller, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
+    loop_until(&loop, seen.requests == 1);
+    loop_run_ms(&loop, 50);
+    door_close_idle(&door);
+    loop_be_patient(&loop);
+    while ((n = recv(caller.fd, some, sizeof(some), MSG_DONTWAIT)) != 0) {
+        if (n > 0)
+            got += (size_t)n;
+        loop_turn(&loop);
+    }
+    assert_in_range(got, BIG_BODY, BIG_BODY + 1000);
+    caller_close(&caller);
+    loop_until(&loop, atomic_load(&door.client_count) == 0);
+}
+
 static void closing_idle_connections_lets_the_others_finish(void **state)
 {
     struct caller idle;
@@ -538,6 +562,7 @@ int main(void)
         with_door(a_handler_may_let_go_inside_on_gone),
         with_door(idle_and_unfinished_callers_leave_without_a_word),
         with_door(closing_idle_connections_lets_the_others_finish),
+        with_door(a_last_answer_that_is_still_being_read_is_not_cut),
         with_door(cutting_the_door_tells_those_who_answer),
     };
 

@@ -13,15 +13,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "check.h"
 #include "choose/health.h"
-#include "config.h"
-#include "config_value.h"
 #include "exchange.h"
 #include "exchange/stage.h"
 #include "fuzz.h"
+#include "given.h"
 #include "log.h"
 
 enum { TURNS_MAX = 20000, QUIET_TURNS = 3, STEP_MS = 500, STEPS_MAX = 300 };
@@ -71,27 +69,6 @@ static bool is_draining(void *ctx)
     return false;
 }
 
-static struct catalog *read_configuration(void)
-{
-    char path[] = "/tmp/weir-fuzz-XXXXXX";
-    int file = mkstemp(path);
-    struct config config;
-    struct catalog *made;
-
-    for (unsigned i = 0; i < CONFIG_OPTIONS; i++)
-        if (config_rows[i].env.len > 0)
-            check(unsetenv(config_rows[i].env.ptr) == 0);
-    check(file >= 0 && write(file, configuration, strlen(configuration)) ==
-                           (ssize_t)strlen(configuration));
-    check(config_load(&config, path));
-    (void)unlink(path);
-    close(file);
-    made = catalog_new(&config);
-    check(made != NULL);
-    config_fini(&config);
-    return made;
-}
-
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     static const struct worker_host host = {on_health, write_metrics,
@@ -101,7 +78,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     (void)argv;
     (void)signal(SIGPIPE, SIG_IGN);
     log_setup(getenv("FUZZ_LOG") != NULL ? LOG_DEBUG : LOG_ERROR, LOG_LOGFMT);
-    catalog = read_configuration();
+    catalog = given_catalog(configuration);
     /* its thread is never begun: see net.c */
     worker_start(&worker, catalog, &memory_used, &host);
     return 0;

@@ -153,7 +153,7 @@ static void interim_answers_are_passed_over(void **state)
     assert_int_equal(t.heads, 0);
     /* they have no body, whatever they say */
     socket_say(&loop, peer,
-               "HTTP/1.1 102 Processing\r\nX-B: c\r\nContent-Length: 4\r\n"
+               "HTTP/1.1 199 Odd\r\nX-B: c\r\nContent-Length: 4\r\n"
                "\r\n" SIZED);
     assert_ended(&t, 200, "hello");
     assert_str(buf_str(&t.fields), "Content-Length=5;");

@@ -1,6 +1,7 @@
 #include "oracle.h"
 
 #include "check.h"
+#include "lenient.h"
 
 const struct openai_style oracle_style = {
     .model = STR_INIT("the \"model\""),
@@ -42,8 +43,8 @@ const struct names *oracle_names(void)
 
 yyjson_doc *oracle_parse(struct str text, bool is_relayed)
 {
-    yyjson_doc *doc = yyjson_read(
-        text.ptr, text.len, is_relayed ? YYJSON_READ_ALLOW_INVALID_UNICODE : 0);
+    yyjson_doc *doc =
+        is_relayed ? lenient_read(text) : yyjson_read(text.ptr, text.len, 0);
 
     check(doc != NULL);
     return doc;

@@ -1,8 +1,6 @@
 /* What callers hear: a strict reader of HTTP answers.  Everything here is a
  * check: an answer that is not well formed is a finding. */
-#include <yyjson.h>
-
-#include "check.h"
+#include "../lenient.h"
 #include "sse.h"
 #include "stage.h"
 
@@ -201,9 +199,7 @@ static void check_stream(struct str body)
         is_done = str_starts(event.data, STR("[DONE]"));
         if (is_done)
             continue;
-        /* halves of surrogate pairs pass as they came */
-        doc = yyjson_read(event.data.ptr, event.data.len,
-                          YYJSON_READ_ALLOW_INVALID_UNICODE);
+        doc = lenient_read(event.data);
         check(doc != NULL);
         is_said = is_said ||
                   any_choice_says(yyjson_doc_get_root(doc), "delta") ||
@@ -223,8 +219,7 @@ void answers_check_chat(const struct heard *heard)
         check_stream(heard->body);
         return;
     }
-    doc = yyjson_read(heard->body.ptr, heard->body.len,
-                      YYJSON_READ_ALLOW_INVALID_UNICODE);
+    doc = lenient_read(heard->body);
     root = yyjson_doc_get_root(doc);
     if (heard->status == 200)
         check(any_choice_says(root, "message"));

@@ -50,6 +50,12 @@ static bool parse_authority(struct str text, struct endpoint *out)
     return true;
 }
 
+static void drop_slashes(struct str *path)
+{
+    while (str_ends(*path, STR("/")))
+        path->len--;
+}
+
 bool endpoint_parse(struct str url, struct endpoint *out)
 {
     struct str rest;
@@ -71,9 +77,10 @@ bool endpoint_parse(struct str url, struct endpoint *out)
     for (size_t i = 0; i < out->path.len; i++)
         if (!is_path_char(out->path.ptr[i]))
             return false;
-    while (str_ends(out->path, STR("/")))
-        out->path.len--;
-    if (str_ends(out->path, STR("/v1")))
+    drop_slashes(&out->path);
+    if (str_ends(out->path, STR("/v1"))) {
         out->path.len -= 3;
+        drop_slashes(&out->path);
+    }
     return parse_authority(out->authority, out);
 }

@@ -273,7 +273,8 @@ static void classify(struct chat_error *error, int status, yyjson_val *inner)
         return;
     default:
         error->error = status >= 500 ? ERR_BACKEND_STATUS : ERR_BACKEND_REFUSED;
-        if (status < 400) /* a redirect, say: nothing that a caller can use */
+        /* a redirect or 999, say: nothing that a caller can use */
+        if (status < 400 || status > 599)
             *error = (struct chat_error){.error = ERR_BAD_ANSWER};
         return;
     }

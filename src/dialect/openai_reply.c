@@ -486,7 +486,8 @@ static void classify(struct chat_error *error, int status)
         break;
     default:
         error->error = status >= 500 ? ERR_BACKEND_STATUS : ERR_BACKEND_REFUSED;
-        if (status < 400) /* a redirect, say: nothing that a caller can use */
+        /* a redirect or 999, say: nothing that a caller can use */
+        if (status < 400 || status > 599)
             *error = (struct chat_error){.error = ERR_BAD_ANSWER};
         break;
     }
@@ -529,6 +530,11 @@ void openai_read_stream_error(struct arena *arena, yyjson_val *frame,
     struct str message = message_in(arena, frame);
 
     *error = (struct chat_error){.error = ERR_STREAM_ERROR};
+    if (status == 401 || status == 403) {
+        /* its words may hold a part of the router's key */
+        classify(error, (int)status);
+        return;
+    }
     if (status == 429) {
         error->error = ERR_BACKEND_BUSY;
     } else if (status >= 400 && status < 500 && status != 408) {

@@ -4,8 +4,12 @@
 
 #include "check.h"
 
-/* How long the end of an answer that nobody needs may take. */
-enum { ABANDONED_MS = 500 };
+enum {
+    /* How long the end of an answer that nobody needs may take. */
+    ABANDONED_MS = 500,
+    /* What tells the parser that the message ends with its head. */
+    NO_BODY = 1,
+};
 
 struct attempt {
     struct pool *pool;
@@ -118,10 +122,14 @@ static int on_headers_complete(llhttp_t *parser)
 
     head_complete(&attempt->head);
     parser->upgrade = 0;
-    if (head.status == 101)
-        return HPE_USER; /* nobody has asked for another protocol */
+    /* no status at all, to which the parser gives a body; or a protocol that
+     * nobody has asked for */
+    if (head.status < 100 || head.status == 101)
+        return HPE_USER;
+    /* 100 Continue, 103 Early Hints: the answer follows.  They end with their
+     * head, whatever it says (RFC 9112, 6.3); the parser would go by it. */
     if (head.status < 200)
-        return 0; /* 100 Continue, 103 Early Hints: the answer follows */
+        return NO_BODY;
     attempt->has_head = true;
     watch(attempt, attempt->order.idle_ms);
     attempt->events->on_head(attempt->ctx, &head);

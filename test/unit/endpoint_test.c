@@ -24,6 +24,8 @@ static void a_url_is_taken_apart(void **state)
         {"http://a.test/x/v1", false, "a.test", 80, "a.test", "/x"},
         {"http://a.test/v1beta", false, "a.test", 80, "a.test", "/v1beta"},
         {"http://a.test/xv1", false, "a.test", 80, "a.test", "/xv1"},
+        {"http://a.test//v1", false, "a.test", 80, "a.test", ""},
+        {"http://a.test/x//v1/", false, "a.test", 80, "a.test", "/x"},
         {"http://a.test/v1/v1", false, "a.test", 80, "a.test", "/v1"},
         {"http://127.0.0.1:1", false, "127.0.0.1", 1, "127.0.0.1:1", ""},
         {"http://[::1]:8000/v1", false, "::1", 8000, "[::1]:8000", ""},

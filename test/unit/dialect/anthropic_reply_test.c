@@ -255,6 +255,7 @@ static void each_status_has_its_kind(void **state)
         {504, ERR_BACKEND_STATUS, 504, "server_error", "", ""},
         {529, ERR_BACKEND_STATUS, 503, "server_error", "overloaded", ""},
         {301, ERR_BAD_ANSWER, 502, "server_error", "upstream_bad_answer", ""},
+        {999, ERR_BAD_ANSWER, 502, "server_error", "upstream_bad_answer", ""},
     };
 
     (void)state;

@@ -85,6 +85,8 @@ static void each_status_has_its_kind(void **state)
         {503, ERR_BACKEND_STATUS, 503, "server_error", ""},
         {302, ERR_BAD_ANSWER, 502, "server_error", "upstream_bad_answer"},
         {204, ERR_BAD_ANSWER, 502, "server_error", "upstream_bad_answer"},
+        {600, ERR_BAD_ANSWER, 502, "server_error", "upstream_bad_answer"},
+        {999, ERR_BAD_ANSWER, 502, "server_error", "upstream_bad_answer"},
     };
 
     (void)state;
@@ -220,6 +222,12 @@ static void an_error_in_a_stream_is_read(void **state)
     assert_str(chat_error_type(&error), "invalid_request_error");
     error = stream_error(STR("{\"error\":\"gone\"}"));
     assert_str(chat_error_message(&error), "gone");
+    /* the router's key is at fault, and the words may show a part of it */
+    error = stream_error(
+        STR("{\"error\":{\"message\":\"bad key sk-1\",\"code\":401}}"));
+    assert_int_equal(error.error, ERR_BACKEND_AUTH);
+    assert_int_equal(chat_error_status(&error), 502);
+    assert_lacks(chat_error_message(&error), "sk-1");
     error = stream_error(STR("{\"error\":true}"));
     assert_str(chat_error_message(&error),
                "The backend reported an error in its stream.");

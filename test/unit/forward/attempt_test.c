@@ -151,7 +151,10 @@ static void interim_answers_are_passed_over(void **state)
                "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
     loop_run_ms(&loop, 20);
     assert_int_equal(t.heads, 0);
-    socket_say(&loop, peer, "HTTP/1.1 102 Processing\r\nX-B: c\r\n\r\n" SIZED);
+    /* they have no body, whatever they say */
+    socket_say(&loop, peer,
+               "HTTP/1.1 199 Odd\r\nX-B: c\r\nContent-Length: 4\r\n"
+               "\r\n" SIZED);
     assert_ended(&t, 200, "hello");
     assert_str(buf_str(&t.fields), "Content-Length=5;");
     try_fini(&t);
@@ -165,6 +168,7 @@ static void what_is_no_answer_fails(void **state)
         "SSH-2.0-OpenSSH_9.2\r\n",
         "HTTP/1.1 abc\r\n\r\n",
         "HTTP/1.1 99 Low\r\n\r\n",
+        "HTTP/1.1 013 Low\r\n\r\n",
         "HTTP/3.7 200 OK\r\n\r\n",
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n"
         "Connection: upgrade\r\n\r\n",

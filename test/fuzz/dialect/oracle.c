@@ -1,0 +1,229 @@
+#include "oracle.h"
+
+#include "check.h"
+#include "lenient.h"
+
+const struct openai_style oracle_style = {
+    .model = STR_INIT("the \"model\""),
+    .created = 1790000000,
+    .shows_reasoning = true,
+    .shows_thinking = true,
+    .include_usage = true,
+};
+
+const struct claude_models *oracle_models(void)
+{
+    static struct arena arena;
+    static struct claude_models models;
+    struct str why = {NULL, 0};
+
+    if (models.count == 0) {
+        arena_init(&arena);
+        check(claude_models_read(
+            &arena, (struct str){claude_default_data, claude_default_data_len},
+            &models, &why));
+    }
+    return &models;
+}
+
+const struct names *oracle_names(void)
+{
+    static struct names_tool tools[] = {
+        {.original = STR_INIT("mcp.read"), .token = STR_INIT("f")},
+        {.original = STR_INIT("patch"),
+         .token = STR_INIT("p"),
+         .is_custom = true},
+    };
+    static const struct names names = {tools, COUNT_OF(tools)};
+
+    return &names;
+}
+
+/* --- JSON --------------------------------------------------------------- */
+
+yyjson_doc *oracle_parse(struct str text, bool is_relayed)
+{
+    yyjson_doc *doc =
+        is_relayed ? lenient_read(text) : yyjson_read(text.ptr, text.len, 0);
+
+    check(doc != NULL);
+    return doc;
+}
+
+void oracle_check_json(struct str text, bool is_relayed)
+{
+    yyjson_doc_free(oracle_parse(text, is_relayed));
+}
+
+void oracle_check_error(const struct chat_error *error)
+{
+    struct buf out;
+    yyjson_doc *doc;
+    yyjson_val *root;
+
+    check(chat_error_status(error) >= 400 && chat_error_status(error) < 600);
+    check(chat_error_message(error).len > 0);
+    buf_init(&out, OUT_MAX);
+    openai_write_error(error, &out);
+    check(!buf_failed(&out));
+    doc = oracle_parse(buf_str(&out), false);
+    root = yyjson_obj_get(yyjson_doc_get_root(doc), "error");
+    check(yyjson_get_len(yyjson_obj_get(root, "message")) > 0);
+    check(yyjson_is_str(yyjson_obj_get(root, "type")));
+    yyjson_doc_free(doc);
+    buf_fini(&out);
+}
+
+/* --- complete answers --------------------------------------------------- */
+
+static bool is_said(yyjson_val *value)
+{
+    return yyjson_get_len(value) > 0 &&
+           (yyjson_is_str(value) || yyjson_is_arr(value));
+}
+
+/* A choice with words, calls, or at least a reason why there are none. */
+static bool is_answer(yyjson_val *choice, const char *member)
+{
+    static const char *const words[] = {
+        "content", "reasoning_content", "reasoning",       "refusal",
+        "audio",   "tool_calls",        "thinking_blocks", "function_call"};
+    yyjson_val *message = yyjson_obj_get(choice, member);
+
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        yyjson_val *value = yyjson_obj_get(message, words[i]);
+
+        if (is_said(value) || yyjson_is_obj(value))
+            return true;
+    }
+    return yyjson_is_str(yyjson_obj_get(choice, "finish_reason"));
+}
+
+static bool has_answer(yyjson_val *root, const char *member)
+{
+    yyjson_val *choices = yyjson_obj_get(root, "choices");
+    size_t i, max;
+    yyjson_val *choice;
+
+    yyjson_arr_foreach(choices, i, max, choice)
+    {
+        if (is_answer(choice, member))
+            return true;
+    }
+    return false;
+}
+
+static void check_completion(struct str text, bool is_translated)
+{
+    yyjson_doc *doc = oracle_parse(text, !is_translated);
+    yyjson_val *root = yyjson_doc_get_root(doc);
+
+    check(has_answer(root, "message"));
+    if (is_translated)
+        check(yyjson_equals_strn(yyjson_obj_get(root, "model"),
+                                 oracle_style.model.ptr,
+                                 oracle_style.model.len));
+    yyjson_doc_free(doc);
+}
+
+void oracle_whole(struct str body, bool is_translated)
+{
+    struct str pieces[RELAY_PIECES];
+    struct answer answer;
+    struct arena arena;
+    struct buf out;
+    unsigned n;
+
+    arena_init(&arena);
+    answer_init(&answer, is_translated, &oracle_style, oracle_names(),
+                EVENT_MAX);
+    n = answer_whole(&answer, &arena, body, oracle_names(), pieces);
+    if (n > 0) {
+        buf_init(&out, OUT_MAX);
+        for (unsigned i = 0; i < n; i++)
+            buf_put(&out, pieces[i]);
+        check_completion(buf_str(&out), is_translated);
+        buf_fini(&out);
+    }
+    answer_fini(&answer);
+    arena_clear(&arena);
+}
+
+/* --- streams ------------------------------------------------------------ */
+
+/* Pieces of 1 to 32 bytes, or of all there is. */
+static size_t next_step(unsigned *seed)
+{
+    if (*seed == 0)
+        return SIZE_MAX / 2;
+    *seed = *seed * 1103515245u + 12345u;
+    return 1 + (*seed >> 16) % 32;
+}
+
+static enum answer_status run_stream(struct str bytes, bool is_translated,
+                                     unsigned seed, struct buf *out)
+{
+    enum answer_status status = ANSWER_GOES_ON;
+    struct answer answer;
+
+    answer_init(&answer, is_translated, &oracle_style, oracle_names(),
+                EVENT_MAX);
+    while (bytes.len > 0 && status == ANSWER_GOES_ON) {
+        size_t step = next_step(&seed);
+
+        status = answer_feed(&answer, str_slice(bytes, 0, step), out);
+        bytes = str_slice(bytes, step, bytes.len);
+    }
+    status = answer_close(&answer, out);
+    check(status != ANSWER_GOES_ON);
+    if (status == ANSWER_FAILED)
+        openai_write_stream_error(&answer.error, out);
+    answer_fini(&answer);
+    return status;
+}
+
+/* Frames of JSON, of which one says something if all went well, and [DONE]
+ * as the last and only there. */
+static void check_frames(struct str text, bool is_translated, bool is_fine)
+{
+    struct sse_decoder decoder;
+    struct sse_event event;
+    bool is_done = false, is_answered = false;
+
+    sse_decoder_init(&decoder, OUT_MAX);
+    while (sse_next(&decoder, &text, &event)) {
+        yyjson_doc *doc;
+
+        check(!is_done);
+        is_done = str_starts(event.data, STR("[DONE]"));
+        if (is_done)
+            continue;
+        doc = oracle_parse(event.data, !is_translated);
+        is_answered =
+            is_answered || has_answer(yyjson_doc_get_root(doc), "delta");
+        yyjson_doc_free(doc);
+    }
+    check(is_done && text.len == 0);
+    check(is_answered || !is_fine);
+    check(!sse_finish(&decoder, &event));
+    sse_decoder_fini(&decoder);
+}
+
+void oracle_stream(struct str bytes, bool is_translated, unsigned seed)
+{
+    enum answer_status status;
+    struct buf whole;
+    struct buf cut;
+
+    buf_init(&whole, OUT_MAX);
+    buf_init(&cut, OUT_MAX);
+    status = run_stream(bytes, is_translated, 0, &whole);
+    check_frames(buf_str(&whole), is_translated, status == ANSWER_ENDED);
+    for (unsigned i = 1; i <= 3; i++) {
+        buf_clear(&cut);
+        check(run_stream(bytes, is_translated, seed * 3 + i, &cut) == status);
+        check(str_eq(buf_str(&whole), buf_str(&cut)));
+    }
+    buf_fini(&whole);
+    buf_fini(&cut);
+}

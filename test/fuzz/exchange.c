@@ -71,8 +71,11 @@ static bool is_draining(void *ctx)
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-    static const struct worker_host host = {on_health, write_metrics,
-                                            is_draining, NULL};
+    static const struct worker_host host = {
+        .on_health = on_health,
+        .write_metrics = write_metrics,
+        .is_draining = is_draining,
+    };
 
     (void)argc;
     (void)argv;
@@ -134,7 +137,7 @@ static void probe(unsigned argument)
 
     (void)health_note(
         replica, (argument & 2) != 0 ? HEALTH_PROBE_OK : HEALTH_PROBE_FAILED,
-        uv_now(&worker.loop), catalog->settings.rest_ms, &was);
+        uv_now(&worker.loop), &catalog->settings, 0, &was);
     exchange_wake_parked(&worker);
 }
 

@@ -193,6 +193,12 @@ export class Weir {
     return end(this.child, this.log);
   }
 
+  /** How it ended, or undefined while it runs. */
+  get ended(): string | undefined {
+    const { exitCode, signalCode } = this.child;
+    return signalCode ?? (exitCode === null ? undefined : `exit code ${exitCode}`);
+  }
+
   get pid(): number {
     return this.child.pid!;
   }

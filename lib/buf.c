@@ -47,6 +47,8 @@ bool buf_reserve(struct buf *buf, size_t more)
         cap = cap > buf->max / 2 ? buf->max : cap * 2;
     grown = realloc(buf->ptr, cap);
     if (grown == NULL) {
+        if (cap <= BUF_SMALL)
+            out_of_memory();
         buf->failed = true;
         return false;
     }

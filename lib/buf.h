@@ -1,12 +1,16 @@
 /* A growing run of bytes that is born with its ceiling.
  *
- * Writing past the ceiling (or out of memory) marks the buffer as failed,
- * drops what did not fit and everything after it; a writer of many pieces
- * asks once, at the end, with buf_failed(). */
+ * Writing past the ceiling marks the buffer as failed, drops what did not fit
+ * and everything after it; a writer of many pieces asks once, at the end, with
+ * buf_failed().  So does a lack of memory above BUF_SMALL bytes; below, it
+ * ends the program (check.h), so that who writes no more than that need not
+ * ask: half a head would be worse than none. */
 #ifndef WEIR_BUF_H
 #define WEIR_BUF_H
 
 #include "str.h"
+
+enum { BUF_SMALL = 256 * 1024 };
 
 struct buf {
     char *ptr; /* owned; NULL until the first byte */
@@ -23,7 +27,8 @@ void buf_fini(struct buf *buf);
 void buf_clear(struct buf *buf);
 
 /* Room for `more` bytes behind the present ones.  False, and the buffer is
- * marked as failed, when that is above the ceiling. */
+ * marked as failed, when that is above the ceiling, or is large and cannot be
+ * had. */
 bool buf_reserve(struct buf *buf, size_t more);
 
 void buf_put(struct buf *buf, struct str bytes);

@@ -35,6 +35,15 @@ void *must_calloc(unsigned long count, unsigned long size)
     return memory;
 }
 
+void *must_realloc(void *old, unsigned long size)
+{
+    void *memory = realloc(old, size);
+
+    if (memory == NULL)
+        out_of_memory();
+    return memory;
+}
+
 char *must_strdup(const char *text)
 {
     size_t size = strlen(text) + 1;

@@ -17,6 +17,7 @@ _Noreturn void out_of_memory(void);
 /* malloc and friends for small pieces: never NULL. */
 void *must_alloc(unsigned long size);
 void *must_calloc(unsigned long count, unsigned long size);
+void *must_realloc(void *old, unsigned long size);
 char *must_strdup(const char *text);
 
 #endif

@@ -181,6 +181,12 @@ static yyjson_doc *parse(struct arena *arena, char *copy, size_t len,
 bool json_read(struct arena *arena, struct str text, struct json_doc *doc,
                struct json_error *error)
 {
+    static const struct json_error no_memory = {
+        .fault = JSON_NO_MEMORY,
+        .line = 1,
+        .column = 1,
+        .says = "too large for the memory that is left",
+    };
     yyjson_doc *parsed;
     yyjson_read_err trouble = {0};
     size_t padded = text.len + YYJSON_PADDING_SIZE;
@@ -193,7 +199,11 @@ bool json_read(struct arena *arena, struct str text, struct json_doc *doc,
     if (text.len <= SMALL) {
         copy = arena_alloc(arena, padded);
     } else {
-        copy = must_alloc(padded);
+        copy = malloc(padded);
+        if (copy == NULL) {
+            *error = no_memory;
+            return false;
+        }
         arena_defer(arena, free, copy);
     }
     if (text.len > 0)
@@ -205,6 +215,10 @@ bool json_read(struct arena *arena, struct str text, struct json_doc *doc,
         memcpy(copy, text.ptr, text.len);
         mend_surrogates(copy, text.len);
         parsed = parse(arena, copy, text.len, &trouble);
+    }
+    if (parsed == NULL && trouble.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION) {
+        *error = no_memory;
+        return false;
     }
     if (parsed == NULL) {
         *error = (struct json_error){

@@ -23,6 +23,7 @@ enum json_fault {
     JSON_SYNTAX,
     JSON_TOO_DEEP,
     JSON_TOO_MANY_VALUES,
+    JSON_NO_MEMORY, /* for a document above 32 KB */
 };
 
 struct json_error {
@@ -40,7 +41,8 @@ struct json_doc {
 
 /* Parses `text` (RFC 8259, UTF-8).  Everything belongs to the arena.  A lone
  * surrogate escape is read as U+FFFD: model servers cut emojis in half.
- * False with *error set when it is not JSON or above the limits. */
+ * False with *error set when it is not JSON, above the limits, or too large for
+ * the memory that is left. */
 MUST_USE bool json_read(struct arena *arena, struct str text,
                         struct json_doc *doc, struct json_error *error);
 

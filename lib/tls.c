@@ -93,7 +93,8 @@ struct tls *tls_client_new(struct tls_context *context, const char *host,
                       TLSEXT_NAMETYPE_host_name, name) == 1;
         free(name);
     }
-    check(ok);
+    if (!ok) /* the host was checked when the configuration was read */
+        out_of_memory();
     if (session != NULL)
         SSL_set_session(tls->ssl, session);
     return tls;

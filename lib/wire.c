@@ -347,15 +347,19 @@ bool wire_send(struct wire *wire, const struct str pieces[], size_t count)
 {
     if (wire->is_closing || wire->is_broken)
         return false;
-    check(count <= WIRE_MAX_PIECES && wire_queued(wire) == 0);
+    check(count <= WIRE_MAX_PIECES);
     if (wire->tls != NULL) {
+        /* the end of the handshake may still be on its way */
+        check(wire->held_count == 0);
         wire->held_count = skip(pieces, count, 0, wire->held);
         pump(wire);
     } else {
         uv_buf_t bufs[WIRE_MAX_PIECES];
         unsigned n = as_bufs(pieces, count, bufs);
-        int sent = n == 0 ? 0 : uv_try_write(&wire->uv.stream, bufs, n);
+        int sent;
 
+        check(wire_queued(wire) == 0);
+        sent = n == 0 ? 0 : uv_try_write(&wire->uv.stream, bufs, n);
         wire->held_count =
             skip(pieces, count, sent > 0 ? (size_t)sent : 0, wire->held);
         if (wire->held_count > 0)

@@ -93,7 +93,8 @@ MUST_USE int wire_connect(struct wire *wire, uv_loop_t *loop,
 /* Sends the pieces; what does not leave at once is copied. */
 void wire_write(struct wire *wire, const struct str pieces[], size_t count);
 /* The same without copying: the bytes must stay until on_drain or
- * wire_close().  At most WIRE_MAX_PIECES, and only when nothing is queued.
+ * wire_close().  At most WIRE_MAX_PIECES, and only when nothing of the owner's
+ * is queued.
  * Returns true when all of it has left already: then on_drain is not called
  * for it. */
 bool wire_send(struct wire *wire, const struct str pieces[], size_t count);

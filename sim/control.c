@@ -113,6 +113,7 @@ static void put_state(struct json_out *out, struct arena *arena,
     json_member_i64(out, STR("cut"), (int64_t)counters->cut);
     json_member_i64(out, STR("running"), stand->slots.running);
     json_member_i64(out, STR("waiting"), stand->slots.waiting);
+    json_member_i64(out, STR("accepted"), (int64_t)counters->accepted);
     json_member_i64(out, STR("connections"),
                     atomic_load(&stand->door.client_count));
     json_key(out, STR("cold"));

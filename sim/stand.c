@@ -351,6 +351,7 @@ static void on_socket(void *ctx, uv_os_sock_t fd)
 {
     struct stand *stand = ctx;
 
+    stand->counters.accepted++;
     door_admit(&stand->door, fd);
 }
 

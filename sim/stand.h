@@ -30,6 +30,7 @@ extern const struct stand_kind as_vllm;
 extern const struct stand_kind as_anthropic;
 
 struct stand_counters {
+    uint64_t accepted; /* connections */
     uint64_t requests; /* for the model */
     uint64_t probes;   /* all others, without the control endpoint's */
     uint64_t answered;

@@ -100,7 +100,9 @@ static void take_whole(struct exchange *x)
                                   &x->names, pieces);
 
     if (count == 0) {
-        exchange_try_failed_with(x, ERR_BAD_ANSWER);
+        exchange_try_failed_with(x, x->answer.error.error != OK
+                                        ? x->answer.error.error
+                                        : ERR_BAD_ANSWER);
         return;
     }
     commit(x);

@@ -7,7 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <uv.h>
+
 #include "catalog.h"
+#include "check.h"
 #include "config.h"
 #include "demo.h"
 #include "error.h"
@@ -266,6 +269,8 @@ int main(int argc, char **argv)
     struct arguments arguments = {0};
 
     signal(SIGPIPE, SIG_IGN);
+    /* libuv would end without a word; nothing of it is large */
+    (void)uv_replace_allocator(must_alloc, must_realloc, must_calloc, free);
     if (argc < 2) {
         fputs(usage, stderr);
         return EXIT_USAGE;

@@ -20,12 +20,10 @@ struct probe {
 
 static void ask(struct probe *probe);
 
-/* Only a probe can tell when it is back. */
+/* Is it on its way back, so that the next probe matters? */
 static bool is_down(const struct replica *replica)
 {
-    enum health_state state = health_state(replica);
-
-    return state == HEALTH_COLD || state == HEALTH_WARMING;
+    return health_state(replica) != HEALTH_WARM;
 }
 
 static void finish(struct probe *probe, enum health_event event, struct str why)
@@ -186,9 +184,16 @@ void prober_follow(struct prober *prober, struct catalog *catalog)
 
 void prober_hurry(struct prober *prober)
 {
-    for (unsigned i = 0; i < prober->count; i++)
-        if (health_state(prober->probes[i].replica) == HEALTH_COLD)
-            ask(&prober->probes[i]);
+    for (unsigned i = 0; i < prober->count; i++) {
+        struct probe *probe = &prober->probes[i];
+        enum health_state state = health_state(probe->replica);
+
+        if (state == HEALTH_COLD)
+            ask(probe);
+        else if (state == HEALTH_RESTING && probe->attempt == NULL)
+            deadline_set(&prober->deadlines, &probe->next,
+                         prober->catalog->settings.probe_cold_ms);
+    }
 }
 
 void prober_close(struct prober *prober)

@@ -26,7 +26,8 @@ void prober_open(struct prober *prober, uv_loop_t *loop,
 /* Asks the replicas of another catalog from now on, and all of them at once.
  * It is borrowed as the first one was, which is needed no more. */
 void prober_follow(struct prober *prober, struct catalog *catalog);
-/* Somebody has seen a failure: cold replicas are asked now, not later. */
+/* Somebody has seen a failure: cold replicas are asked now, those that rest
+ * soon. */
 void prober_hurry(struct prober *prober);
 /* Stops.  The loop must run until all is closed, then prober_fini(). */
 void prober_close(struct prober *prober);

@@ -210,6 +210,11 @@ static unsigned translate_whole(struct answer *answer, struct arena *arena,
     answer->usage = parsed.usage;
     buf_init(&text, SIZE_MAX / 2);
     openai_write_answer(&answer->style, &parsed, &text);
+    if (buf_failed(&text)) {
+        buf_fini(&text);
+        fail(answer, ERR_MEMORY_BUDGET);
+        return 0;
+    }
     pieces[0] = arena_copy(arena, buf_str(&text));
     buf_fini(&text);
     return 1;

@@ -51,7 +51,8 @@ enum answer_status answer_feed(struct answer *answer, struct str bytes,
 enum answer_status answer_close(struct answer *answer, struct buf *out);
 
 /* A complete answer in one piece: what goes to the caller, as pieces that
- * live in `body` and the arena.  0 when it cannot be understood. */
+ * live in `body` and the arena.  0 when it cannot be understood, or with
+ * answer->error set when there is no memory for it. */
 unsigned answer_whole(struct answer *answer, struct arena *arena,
                       struct str body, const struct names *names,
                       struct str pieces[RELAY_PIECES]);

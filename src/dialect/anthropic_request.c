@@ -551,5 +551,9 @@ bool anthropic_write_request(struct arena *arena, const struct chat *chat,
     json_close(&w->out, '}');
     for (unsigned i = 0; i < chat->other_count; i++)
         drop(w, chat->others[i]);
+    if (buf_failed(buf)) {
+        *error = (struct chat_error){.error = ERR_MEMORY_BUDGET};
+        return false;
+    }
     return true;
 }

@@ -476,6 +476,10 @@ static bool read_member(struct openai_reader *r, yyjson_val *key,
 static bool refuse_json(struct openai_reader *r,
                         const struct json_error *trouble)
 {
+    if (trouble->fault == JSON_NO_MEMORY) {
+        *r->error = (struct chat_error){.error = ERR_MEMORY_BUDGET};
+        return false;
+    }
     return chat_refuse(
         r->error, r->arena,
         trouble->fault == JSON_SYNTAX ? ERR_BAD_JSON : ERR_TOO_COMPLEX,

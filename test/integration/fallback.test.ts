@@ -135,7 +135,9 @@ describe('pins', () => {
       await sim.fault('vllm', null);
       const answer = await pending;
       expect([answer.status, backendOf(answer)]).toEqual([200, 'local']);
-      expect(await patient.metric('weir_local_wanted_total{served="held"}')).toBe(1);
+      await eventually('it is counted', async () =>
+        (await patient.metric('weir_local_wanted_total{served="held"}')) === 1,
+      );
     } finally {
       await patient.stop();
     }

@@ -218,6 +218,12 @@ export class Weir {
     return this.log.slice(from);
   }
 
+  /** How it ended, or undefined while it runs. */
+  get exit(): string | undefined {
+    const { exitCode, signalCode } = this.child;
+    return signalCode ?? (exitCode === null ? undefined : `exit code ${exitCode}`);
+  }
+
   get pid(): number {
     return this.child.pid!;
   }

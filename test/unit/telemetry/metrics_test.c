@@ -88,6 +88,21 @@ static void what_the_policy_wanted_local_is_counted_by_who_served(void **state)
                "weir_local_wanted_total{served=\"refused\"} 1\n");
 }
 
+static void who_waits_in_vain_after_a_try_is_refused_and_not_held(void **state)
+{
+    struct record record = chat(TIER_LOCAL, OUTCOME_ERROR);
+
+    (void)state;
+    record.wants_local = true;
+    record.was_held = true;
+    record.error = ERR_NOT_READY;
+    metrics_count(&shards[0], &record);
+    (void)written();
+    assert_has(buf_str(&out), "weir_local_wanted_total{served=\"held\"} 0\n");
+    assert_has(buf_str(&out),
+               "weir_local_wanted_total{served=\"refused\"} 1\n");
+}
+
 static void tokens_are_counted_as_the_backends_counted_them(void **state)
 {
     struct record record = chat(TIER_CLOUD, OUTCOME_OK);
@@ -187,6 +202,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         with_shards(requests_are_counted_by_tier_and_outcome),
         with_shards(what_the_policy_wanted_local_is_counted_by_who_served),
+        with_shards(who_waits_in_vain_after_a_try_is_refused_and_not_held),
         with_shards(tokens_are_counted_as_the_backends_counted_them),
         with_shards(other_requests_are_not_counted),
         with_shards(tries_are_counted_by_their_end),

@@ -1,0 +1,323 @@
+// Every row of fault-table.ts, in every situation.  Each lane has stand-ins
+// and a router of its own, in which cells follow one another; lanes run side
+// by side, so that what waits for a deadline keeps nobody waiting.
+import { readdirSync } from 'node:fs';
+import { request } from 'node:http';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import {
+  type Backend,
+  expected,
+  type Expected,
+  type Mode,
+  notReadyError,
+  type Row,
+  rows,
+  type Situation,
+} from './fault-table.ts';
+import { eventually, Sim, sleep, Weir } from './harness.ts';
+
+const deadlines: Record<string, number> = {
+  first_byte_timeout: 700,
+  first_token_timeout: 1000,
+  upstream_timeout: 1300, // between two pieces
+};
+const holdMs = 500;
+/** For everything besides the deadline, on a loaded machine and sanitized. */
+const slackMs = 4000;
+
+const quick = {
+  WEIR_WORKERS: '1', // one pool: descriptors can be counted
+  FIRST_BYTE_TIMEOUT: `${deadlines.first_byte_timeout}ms`,
+  FIRST_TOKEN_TIMEOUT: `${deadlines.first_token_timeout}ms`,
+  IDLE_TIMEOUT: `${deadlines.upstream_timeout}ms`,
+  HOLD_TIMEOUT: `${holdMs}ms`,
+  RETRY_AFTER: `${notReadyError.retryAfter}s`,
+  TOTAL_TIMEOUT: '20s',
+  // requests, not probes, are to meet the faults
+  PROBE_INTERVAL: '1h',
+  PROBE_COLD_INTERVAL: '50ms',
+  REST_TIME: '1ms',
+  CLOUD_FALLS_BACK: 'always',
+};
+
+// --- a caller --------------------------------------------------------------------
+
+interface Seen {
+  status: number;
+  headers: Record<string, string | string[] | undefined>;
+  body: string;
+}
+
+/** One request on a connection of its own, which is gone afterwards. */
+function send(
+  url: string,
+  body?: object,
+  headers: Record<string, string> = {},
+  onBytes: (so_far: string) => void = () => {},
+): Promise<Seen> {
+  return new Promise((resolve, reject) => {
+    const text = body === undefined ? '' : JSON.stringify(body);
+    const sent = request(
+      url,
+      {
+        agent: false,
+        method: body === undefined ? 'GET' : 'POST',
+        headers: { 'content-type': 'application/json', 'content-length': text.length, ...headers },
+      },
+      (answer) => {
+        let received = '';
+        answer.setEncoding('utf8');
+        answer.on('data', (bytes) => onBytes((received += bytes)));
+        answer.on('error', reject);
+        answer.on('end', () =>
+          resolve({ status: answer.statusCode!, headers: answer.headers, body: received }),
+        );
+      },
+    );
+    sent.on('error', reject);
+    sent.end(text);
+  });
+}
+
+/** The data of a stream's events. */
+const eventsOf = (body: string) => [...body.matchAll(/^data: (.*)$/gm)].map((found) => found[1]!);
+
+const saidIn = (events: string[]) =>
+  events
+    .filter((data) => data.startsWith('{'))
+    .map((data) => JSON.parse(data).choices?.[0]?.delta?.content ?? '')
+    .join('');
+
+// --- a lane ------------------------------------------------------------------------
+
+const prompt = [{ role: 'user', content: 'Count from 1 to 30' }];
+const full = Array.from({ length: 30 }, (_, i) => i + 1).join(', ');
+
+class Lane {
+  private last: Promise<unknown> = Promise.resolve();
+  sim!: Sim;
+  weir!: Weir;
+  /** bytes of the backend's answer when nothing goes wrong */
+  bytes: Record<Mode, number> = { whole: 0, stream: 0 };
+  /** descriptors of the router when it has nothing to do */
+  descriptors = 0;
+  /** connections of the test's own to the other backend */
+  visits = 0;
+
+  constructor(
+    readonly backend: Backend,
+    readonly situation: Situation,
+  ) {}
+
+  /** One after the other, whatever became of the one before. */
+  run<T>(what: () => Promise<T>): Promise<T> {
+    const next = this.last.then(what, what);
+    this.last = next.catch(() => {});
+    return next;
+  }
+
+  get other(): Backend {
+    return this.backend === 'vllm' ? 'anthropic' : 'vllm';
+  }
+
+  async open(): Promise<void> {
+    // slow enough for a caller to have begun when the middle is reached
+    this.sim = await Sim.start('--tokens-per-second', '400');
+    const env: Record<string, string> = { ...Weir.env(this.sim), ...quick };
+    if (this.situation === 'alone' && this.backend === 'vllm') delete env.ANTHROPIC_API_KEY;
+    if (this.situation === 'alone' && this.backend === 'anthropic') delete env.VLLM_BASE_URL;
+    this.weir = await Weir.start(env);
+    await this.settled();
+    for (const mode of ['whole', 'stream'] as const) {
+      await this.ask(mode);
+      this.bytes[mode] = await this.lengthOfAnswer();
+    }
+    if (this.situation === 'another') {
+      // the connections that fallbacks will keep
+      await this.control(this.backend, 'fault', { fault: 'status=429', count: 1 });
+      await this.ask('whole');
+    }
+    await this.settled();
+    this.descriptors = this.openDescriptors();
+  }
+
+  async close(): Promise<void> {
+    await this.weir?.stop();
+    await this.sim?.stop();
+  }
+
+  /** What the backend said last, asked for once more without the router. */
+  private async lengthOfAnswer(): Promise<number> {
+    const { last } = await this.control(this.backend, 'state');
+    const headers: Record<string, string> = { 'x-api-key': 'k' };
+    for (const name of ['anthropic-version', 'x-request-id'])
+      if (last.headers[name] !== undefined) headers[name] = last.headers[name];
+    const answer = await send(this.sim[this.backend] + last.path, JSON.parse(last.body), headers);
+    return Buffer.byteLength(answer.body);
+  }
+
+  /** The control endpoint, through the port of the backend that is asked
+   * first, or, while that refuses connections, through the other one's. */
+  async control(target: Backend, path: string, body?: object): Promise<any> {
+    const [own, other] = [this.backend, this.other].map(
+      (backend) => `${this.sim[backend]}/sim/${path}?target=${target}`,
+    );
+    const answer = await send(own!, body).catch(() => {
+      this.visits++;
+      return send(other!, body);
+    });
+    expect(answer.status, answer.body).toBe(200);
+    return JSON.parse(answer.body);
+  }
+
+  ask(mode: Mode, onBytes?: (so_far: string) => void): Promise<Seen> {
+    const policy = this.backend === 'vllm' ? 'local-only' : 'cloud-only';
+    return send(
+      `${this.weir.url}/v1/chat/completions`,
+      { model: this.backend === 'vllm' ? 'local' : 'cloud', messages: prompt, stream: mode === 'stream' },
+      this.situation === 'pinned' ? { 'x-router-policy': policy } : {},
+      onBytes,
+    );
+  }
+
+  async counters(): Promise<Record<string, number>> {
+    const { body } = await send(`${this.weir.url}/metrics`);
+    const lines = body.split('\n').filter((line) => line.startsWith('weir_'));
+    return Object.fromEntries(
+      lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.split(' ').at(-1))]),
+    );
+  }
+
+  openDescriptors(): number {
+    return readdirSync(`/proc/${this.weir.pid}/fd`).length;
+  }
+
+  /** Nothing is under way, and the local backend, if there is one, is ready. */
+  async settled(): Promise<Record<string, number>> {
+    return eventually('the router has nothing to do', async () => {
+      const counters = await this.counters();
+      const idle = Object.entries(counters).every(
+        ([name, value]) =>
+          (!name.startsWith('weir_backend_in_flight') || value === 0) &&
+          (!/^weir_backend_state.*backend="vllm".*state="warm"/.test(name) || value === 1),
+      );
+      return idle && counters;
+    });
+  }
+}
+
+const lanes: Lane[] = (['vllm', 'anthropic'] as const).flatMap((backend) =>
+  (['another', 'alone', 'pinned'] as const).map((situation) => new Lane(backend, situation)),
+);
+
+beforeAll(() => Promise.all(lanes.map((lane) => lane.open())).then(() => {}), 120_000);
+afterAll(() => Promise.all(lanes.map((lane) => lane.close())).then(() => {}), 120_000);
+
+// --- one cell ---------------------------------------------------------------------
+
+/** As the control endpoint takes it; what lasts has its seconds in itself. */
+function faultOf(fault: string, bytes: number): object {
+  const text = fault
+    .replace('half', String(Math.floor(bytes / 2)))
+    .replace('last', String(bytes - 10));
+  return /^(refuse|crash|cold)/.test(fault) ? { fault: text } : { fault: text, count: 1 };
+}
+
+/** The longest that the row's own deadline lets the caller wait. */
+function mostMs(row: Row): number {
+  const { outcome } = row;
+  const cause =
+    outcome.kind === 'moves' ? outcome.cause : outcome.kind === 'breaks' ? (outcome.code ?? '') : '';
+  const held = outcome.kind === 'held' || outcome.kind === 'not-ready' ? holdMs : 0;
+  return slackMs + held + (deadlines[cause] ?? 0);
+}
+
+function checkAnswer(mode: Mode, want: Expected, seen: Seen): void {
+  const summary = [seen.status, seen.headers['x-router-backend'], seen.headers['x-router-reason']];
+  expect(summary, seen.body.slice(0, 300)).toEqual([want.status, want.tier, want.reason]);
+  if (want.answer === 'error') {
+    const { retryAfter, ...shape } = want.error!;
+    expect(JSON.parse(seen.body)).toMatchObject({ error: { ...shape, message: expect.any(String) } });
+    expect(seen.headers['retry-after']).toBe(retryAfter === undefined ? undefined : String(retryAfter));
+    return;
+  }
+  if (mode === 'whole') {
+    const { message, finish_reason } = JSON.parse(seen.body).choices[0];
+    expect([message.content ?? '', finish_reason]).toEqual([want.answer === 'right' ? full : '', 'stop']);
+    return;
+  }
+  const events = eventsOf(seen.body);
+  const said = saidIn(events);
+  expect(events.at(-1)).toBe('[DONE]');
+  if (want.answer === 'broken') {
+    expect(JSON.parse(events.at(-2)!)).toMatchObject({ error: want.error });
+    expect(seen.body).not.toMatch(/"finish_reason":"/);
+    expect(said.length).toBeGreaterThan(0);
+    expect(said.length).toBeLessThan(full.length);
+    expect(full.startsWith(said)).toBe(true);
+  } else {
+    expect(said).toBe(want.answer === 'right' ? full : '');
+    expect(seen.body).toMatch(/"finish_reason":"stop"/);
+    expect(seen.body).not.toMatch(/"error"/);
+  }
+}
+
+/** What has reached the other backend so far, without the test's own visits. */
+async function touched(lane: Lane): Promise<object> {
+  const { requests, accepted } = await lane.control(lane.other, 'state');
+  return { requests, accepted: accepted - lane.visits };
+}
+
+function differences(before: Record<string, number>, after: Record<string, number>) {
+  const watched = /^weir_(tries|requests|local_wanted)_total/;
+  return Object.fromEntries(
+    Object.keys(after)
+      .filter((name) => watched.test(name) && after[name] !== (before[name] ?? 0))
+      .map((name) => [name, after[name]! - (before[name] ?? 0)]),
+  );
+}
+
+async function ask(lane: Lane, row: Row, mode: Mode): Promise<Seen> {
+  let then: Promise<unknown> | undefined;
+  const seen = await lane.ask(mode, (soFar) => {
+    if (row.then !== undefined && then === undefined && saidIn(eventsOf(soFar)).length > 0)
+      then = lane.control(lane.backend, 'fault', { fault: row.then });
+  });
+  await then;
+  return seen;
+}
+
+async function cell(lane: Lane, row: Row, mode: Mode): Promise<void> {
+  const want = expected(row, lane.backend, lane.situation);
+  const before = await lane.settled();
+  const others = await touched(lane);
+  await lane.control(lane.backend, 'fault', faultOf(row.fault, lane.bytes[mode]));
+  try {
+    const start = Date.now();
+    const seen = await ask(lane, row, mode);
+    expect(Date.now() - start).toBeLessThan(mostMs(row));
+    checkAnswer(mode, want, seen);
+    expect(differences(before, await lane.counters())).toEqual(want.counts);
+  } finally {
+    await lane.control(lane.backend, 'fault', { fault: null });
+    // it gets the rest that it has asked for
+    if (row.fault.includes('retry-after')) await sleep(1050);
+    await lane.settled();
+  }
+  if (lane.situation !== 'another') expect(await touched(lane)).toEqual(others);
+  await eventually('no descriptor is left open', () => lane.openDescriptors() <= lane.descriptors);
+}
+
+for (const row of rows) {
+  for (const mode of row.modes) {
+    for (const lane of lanes) {
+      if (!row.backends.includes(lane.backend)) continue;
+      const fault = row.then === undefined ? row.fault : `${row.fault}, then ${row.then}`;
+      test.concurrent(
+        `${fault} ${row.when}: ${lane.backend} ${mode} ${lane.situation}`,
+        () => lane.run(() => cell(lane, row, mode)),
+        120_000,
+      );
+    }
+  }
+}

@@ -26,6 +26,7 @@ defaults
     timeout client 10m
     timeout server 10m
     option http-keep-alive
+    option http-no-delay
     http-reuse always
 frontend door
     bind 127.0.0.1:{port}

@@ -3,7 +3,8 @@
 PRESET ?= dev
 export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
 
-.PHONY: help run test lint install fuzz format clean build
+.PHONY: help run test lint install fuzz bench bench-instructions format clean \
+        build
 
 help:
 	@echo 'make run      set up, build, and serve: on stand-ins, or on the backends'
@@ -11,6 +12,9 @@ help:
 	@echo 'make test     set up, build, and run all tests   [PRESET=asan|tsan]'
 	@echo 'make lint     format, static analysis, and the rules of the house'
 	@echo 'make fuzz     every fuzzer for FUZZ_SECONDS (60)'
+	@echo 'make bench    what a hop costs, beside HAProxy and nginx'
+	@echo '              [BENCH_ROUNDS=3 BENCH_ONLY=streams,100]'
+	@echo 'make bench-instructions   instructions per request; fails above +3 %'
 	@echo 'make install  release build into DESTDIR/PREFIX (/usr/local)'
 
 build/release/weir: FORCE
@@ -35,6 +39,12 @@ lint:
 fuzz:
 	@scripts/setup lint
 	@scripts/fuzz
+
+bench bench-instructions: build/release/weir
+	@scripts/setup bench
+	@cmake --preset release -DWEIR_BENCH=ON >/dev/null
+	@cmake --build --preset release
+	@bench/$(if $(filter bench,$@),run,instructions)
 
 install: build/release/weir
 	@cmake --install build/release --strip --prefix $${PREFIX:-/usr/local}

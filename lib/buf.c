@@ -57,20 +57,6 @@ bool buf_reserve(struct buf *buf, size_t more)
     return true;
 }
 
-void buf_put(struct buf *buf, struct str bytes)
-{
-    if (bytes.len == 0 || !buf_reserve(buf, bytes.len))
-        return;
-    memcpy(buf->ptr + buf->len, bytes.ptr, bytes.len);
-    buf->len += bytes.len;
-}
-
-void buf_put_char(struct buf *buf, char c)
-{
-    if (buf_reserve(buf, 1))
-        buf->ptr[buf->len++] = c;
-}
-
 void buf_put_u64(struct buf *buf, uint64_t n)
 {
     char digits[20];

@@ -31,14 +31,28 @@ void buf_clear(struct buf *buf);
  * had. */
 bool buf_reserve(struct buf *buf, size_t more);
 
-void buf_put(struct buf *buf, struct str bytes);
-void buf_put_char(struct buf *buf, char c);
 void buf_put_u64(struct buf *buf, uint64_t n);
 void buf_put_i64(struct buf *buf, int64_t n);
 void buf_printf(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* Removes the first `n` bytes. */
 void buf_consume(struct buf *buf, size_t n);
+
+static inline void buf_put(struct buf *buf, struct str bytes)
+{
+    if (bytes.len == 0 ||
+        (bytes.len > buf->cap - buf->len && !buf_reserve(buf, bytes.len)))
+        return;
+    if (buf->failed)
+        return;
+    memcpy(buf->ptr + buf->len, bytes.ptr, bytes.len);
+    buf->len += bytes.len;
+}
+
+static inline void buf_put_char(struct buf *buf, char c)
+{
+    buf_put(buf, (struct str){&c, 1});
+}
 
 static inline bool buf_failed(const struct buf *buf)
 {

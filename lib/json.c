@@ -11,6 +11,24 @@ enum { SMALL = 32 * 1024 };
 static const yyjson_read_flag read_flags =
     YYJSON_READ_INSITU | YYJSON_READ_NUMBER_AS_RAW;
 
+/* --- eight bytes at a time ---------------------------------------------- */
+
+static const uint64_t ones = UINT64_C(0x0101010101010101);
+static const uint64_t highs = UINT64_C(0x8080808080808080);
+
+/* Is one of the bytes `c`? */
+static bool word_has(uint64_t word, char c)
+{
+    word ^= ones * (unsigned char)c;
+    return ((word - ones) & ~word & highs) != 0;
+}
+
+/* Is one of them below 0x20? */
+static bool word_has_control(uint64_t word)
+{
+    return ((word - ones * 0x20) & ~word & highs) != 0;
+}
+
 /* --- the scan before the parser ----------------------------------------- */
 
 /* The closing quote of the string that opens at text[at], or text.len. */
@@ -406,47 +424,50 @@ void json_key(struct json_out *out, struct str key)
     out->comma = false;
 }
 
-void json_escape(struct buf *buf, struct str s)
+/* How many bytes from `at` on need no escape. */
+static size_t plain_run(struct str s, size_t at)
+{
+    size_t i = at;
+
+    for (uint64_t word; i + sizeof(word) <= s.len; i += sizeof(word)) {
+        memcpy(&word, s.ptr + i, sizeof(word));
+        if (word_has_control(word) || word_has(word, '"') ||
+            word_has(word, '\\'))
+            break;
+    }
+    while (i < s.len && (unsigned char)s.ptr[i] >= 0x20 && s.ptr[i] != '"' &&
+           s.ptr[i] != '\\')
+        i++;
+    return i - at;
+}
+
+static void put_escape(struct buf *buf, unsigned char c)
 {
     static const char hex[] = "0123456789abcdef";
-    size_t done = 0;
+    static const char short_forms[0x20] = {
+        ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
+    char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+    size_t len = 6;
 
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.ptr[i];
-        char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
-        size_t len = 2;
-
-        if (c >= 0x20 && c != '"' && c != '\\')
-            continue;
-        switch (c) {
-        case '"':
-        case '\\':
-            escape[1] = (char)c;
-            break;
-        case '\b':
-            escape[1] = 'b';
-            break;
-        case '\f':
-            escape[1] = 'f';
-            break;
-        case '\n':
-            escape[1] = 'n';
-            break;
-        case '\r':
-            escape[1] = 'r';
-            break;
-        case '\t':
-            escape[1] = 't';
-            break;
-        default:
-            len = 6;
-            break;
-        }
-        buf_put(buf, str_slice(s, done, i));
-        buf_put(buf, (struct str){escape, len});
-        done = i + 1;
+    if (c >= 0x20 || short_forms[c] != '\0') {
+        escape[1] = c >= 0x20 ? (char)c : short_forms[c];
+        len = 2;
     }
-    buf_put(buf, str_slice(s, done, s.len));
+    buf_put(buf, (struct str){escape, len});
+}
+
+void json_escape(struct buf *buf, struct str s)
+{
+    size_t at = 0;
+
+    while (at < s.len) {
+        size_t run = plain_run(s, at);
+
+        buf_put(buf, str_slice(s, at, at + run));
+        at += run;
+        if (at < s.len)
+            put_escape(buf, (unsigned char)s.ptr[at++]);
+    }
 }
 
 void json_put_str(struct json_out *out, struct str s)

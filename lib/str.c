@@ -125,14 +125,46 @@ bool str_to_u64(struct str s, uint64_t *out)
     return true;
 }
 
-size_t str_code_points(struct str s)
+/* Bytes that begin a character: all but continuation bytes, 10xxxxxx, which
+ * are the smallest when they are read as signed. */
+static size_t count_starts(const char *bytes, size_t len)
 {
     size_t n = 0;
 
-    /* every byte but a continuation byte (10xxxxxx) starts one */
-    for (size_t i = 0; i < s.len; i++)
-        n += ((unsigned char)s.ptr[i] & 0xC0) != 0x80;
+    for (size_t i = 0; i < len; i++)
+        n += (signed char)bytes[i] >= -64;
     return n;
+}
+
+/* The same for blocks, with counters of one byte: compilers make vectors of
+ * them.  Each counts up to 255, then they are added up. */
+enum { LANES = 32, ROUNDS = 255 };
+
+static size_t count_starts_in_blocks(const char *bytes, size_t blocks)
+{
+    size_t n = 0;
+
+    while (blocks > 0) {
+        size_t rounds = blocks < ROUNDS ? blocks : ROUNDS;
+        unsigned char counts[LANES] = {0};
+
+        for (size_t i = 0; i < rounds; i++, bytes += LANES)
+            for (size_t k = 0; k < LANES; k++)
+                counts[k] =
+                    (unsigned char)(counts[k] + ((signed char)bytes[k] >= -64));
+        for (size_t k = 0; k < LANES; k++)
+            n += counts[k];
+        blocks -= rounds;
+    }
+    return n;
+}
+
+size_t str_code_points(struct str s)
+{
+    size_t whole = s.len / LANES * LANES;
+
+    return count_starts_in_blocks(s.ptr, s.len / LANES) +
+           count_starts(s.ptr + whole, s.len - whole);
 }
 
 size_t str_utf8_length(struct str s, size_t at)

@@ -1,6 +1,8 @@
 /* OVERALL DESIGN
  *
  * wire_write ─┬─ plain ─▶ uv_try_write ── rest ─▶ out ─▶ sending ─▶ uv_write
+ *             │           (where the loop gathers: ─▶ out, and at the end of
+ *             │           its turn the same way)
  *             └─ TLS ───▶ tls_write ─▶ records, which take the same way
  * wire_send  ─┬─ plain ─▶ uv_try_write ── rest ─▶ held ─▶ uv_write (borrowed)
  *             └─ TLS ───▶ 16 KB slices of held while the queue is short
@@ -24,14 +26,19 @@ enum {
     TLS_SLICE = 16 * 1024,
     TLS_AHEAD = 128 * 1024, /* encrypted bytes that may wait */
     KEEP_BYTES = 8 * 1024,  /* a larger empty buffer is given back */
+    GATHER_MAX = 16 * 1024, /* more than that is not copied, but sent */
 };
 
 static void pump(struct wire *wire);
+static void gather(struct wire *wire, const struct str pieces[], size_t count);
+static void send_gathered(struct wire *wire);
 
 void wire_loop_init(uv_loop_t *loop, struct wire_loop *shared)
 {
     shared->read_buffer = must_alloc(WIRE_READ_SIZE);
     shared->plain_buffer = must_alloc(WIRE_READ_SIZE);
+    shared->gathers = false;
+    list_init(&shared->unsent);
     loop->data = shared;
 }
 
@@ -312,6 +319,15 @@ static void pump(struct wire *wire)
     }
 }
 
+static size_t total(const struct str pieces[], size_t count)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < count; i++)
+        n += pieces[i].len;
+    return n;
+}
+
 void wire_write(struct wire *wire, const struct str pieces[], size_t count)
 {
     struct str rest[WIRE_MAX_PIECES];
@@ -328,6 +344,11 @@ void wire_write(struct wire *wire, const struct str pieces[], size_t count)
             }
         }
         flush_records(wire);
+        return;
+    }
+    if (loop_of(wire)->gathers && !wire->is_writing &&
+        wire->out.len + total(pieces, count) <= GATHER_MAX) {
+        gather(wire, pieces, count);
         return;
     }
     memcpy(rest, pieces, count * sizeof(rest[0]));
@@ -391,6 +412,72 @@ size_t wire_unread(const struct wire *wire)
     return wire_queued(wire) + (size_t)held;
 }
 
+/* --- gathered writes ---------------------------------------------------- */
+
+static void gather(struct wire *wire, const struct str pieces[], size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        buf_put(&wire->out, pieces[i]);
+    if (list_empty(&wire->unsent))
+        list_push_back(&loop_of(wire)->unsent, &wire->unsent);
+}
+
+/* Sends what was gathered; calls nobody back. */
+static void send_gathered(struct wire *wire)
+{
+    if (list_empty(&wire->unsent))
+        return;
+    list_remove(&wire->unsent);
+    pump(wire);
+}
+
+static void send_all_gathered(struct wire_loop *shared)
+{
+    while (!list_empty(&shared->unsent)) {
+        struct wire *wire =
+            list_entry(shared->unsent.next, struct wire, unsent);
+
+        send_gathered(wire);
+        if (!wire->is_closing && !wire->is_broken && !wire->is_writing)
+            wire->events->on_drain(wire);
+    }
+}
+
+/* What timers have written leaves before the loop waits, what reading has
+ * brought, behind it. */
+static void on_before_poll(uv_prepare_t *prepare)
+{
+    send_all_gathered(prepare->loop->data);
+}
+
+static void on_after_poll(uv_check_t *after_poll)
+{
+    send_all_gathered(after_poll->loop->data);
+}
+
+void wire_loop_gather_open(uv_loop_t *loop)
+{
+    struct wire_loop *shared = loop->data;
+
+    check(uv_prepare_init(loop, &shared->before_poll) == 0);
+    check(uv_check_init(loop, &shared->after_poll) == 0);
+    check(uv_prepare_start(&shared->before_poll, on_before_poll) == 0);
+    check(uv_check_start(&shared->after_poll, on_after_poll) == 0);
+    uv_unref((uv_handle_t *)&shared->before_poll);
+    uv_unref((uv_handle_t *)&shared->after_poll);
+    shared->gathers = true;
+}
+
+void wire_loop_gather_close(uv_loop_t *loop)
+{
+    struct wire_loop *shared = loop->data;
+
+    send_all_gathered(shared);
+    shared->gathers = false;
+    uv_close((uv_handle_t *)&shared->before_poll, NULL);
+    uv_close((uv_handle_t *)&shared->after_poll, NULL);
+}
+
 /* --- open and close ----------------------------------------------------- */
 
 static void init(struct wire *wire, uv_loop_t *loop,
@@ -400,6 +487,7 @@ static void init(struct wire *wire, uv_loop_t *loop,
         (struct wire){.owner = owner, .events = events, .wants_bytes = true};
     buf_init(&wire->out, WIRE_MAX_QUEUED);
     buf_init(&wire->sending, WIRE_MAX_QUEUED);
+    list_init(&wire->unsent);
     check(uv_tcp_init(loop, &wire->uv.tcp) == 0);
     wire->uv.handle.data = wire;
 }
@@ -486,6 +574,7 @@ void wire_close(struct wire *wire)
 {
     if (wire->is_closing)
         return;
+    send_gathered(wire);
     if (wire->tls != NULL && wire->is_open && !wire->is_broken &&
         !wire->is_writing && wire->out.len == 0) {
         struct str raw;
@@ -508,6 +597,7 @@ void wire_reset(struct wire *wire)
 {
     if (wire->is_closing)
         return;
+    send_gathered(wire);
     wire->is_closing = true;
     wire->held_count = 0;
     if (uv_tcp_close_reset(&wire->uv.tcp, on_closed) != 0)
@@ -526,6 +616,7 @@ void wire_shutdown(struct wire *wire)
 
     if (wire->is_closing || wire->is_broken)
         return;
+    send_gathered(wire);
     request = must_alloc(sizeof(*request));
     if (uv_shutdown(request, &wire->uv.stream, on_shutdown) != 0)
         free(request);

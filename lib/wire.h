@@ -7,14 +7,16 @@
  * No callback comes from within a call: trouble with a write is told later.
  *
  * Reading uses one buffer per loop: bytes given to on_bytes are gone when it
- * returns.  Writing tries the socket first; what the peer does not take waits
- * here, and on_drain tells when all of it has left. */
+ * returns.  Writing tries the socket first, at once or at the end of the
+ * loop's turn (wire_loop_gather_open); what the peer does not take waits here,
+ * and on_drain tells when all of it has left. */
 #ifndef WEIR_WIRE_H
 #define WEIR_WIRE_H
 
 #include <uv.h>
 
 #include "buf.h"
+#include "list.h"
 #include "str.h"
 #include "tls.h"
 
@@ -30,10 +32,22 @@ enum {
 struct wire_loop {
     char *read_buffer;
     char *plain_buffer; /* decrypted bytes */
+    bool gathers;
+    struct list unsent; /* wires with gathered bytes */
+    uv_prepare_t before_poll;
+    uv_check_t after_poll;
 };
 
 void wire_loop_init(uv_loop_t *loop, struct wire_loop *shared);
 void wire_loop_fini(struct wire_loop *shared);
+
+/* From now on what wire_write() is given leaves at the end of the loop's turn:
+ * what one turn brings for a peer goes in one system call, and peers on this
+ * machine are woken once for many writes and not for each.  The handles do not
+ * keep the loop alive. */
+void wire_loop_gather_open(uv_loop_t *loop);
+/* Before uv_loop_close(); the handles are gone one turn later. */
+void wire_loop_gather_close(uv_loop_t *loop);
 
 struct wire;
 
@@ -68,6 +82,7 @@ struct wire {
     struct buf sending;               /* the write under way */
     struct str held[WIRE_MAX_PIECES]; /* wire_send's rest, borrowed */
     unsigned held_count;
+    struct list unsent; /* in the loop's `unsent`: `out` leaves soon */
     bool is_writing;
     bool is_open;
     bool is_reading;

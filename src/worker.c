@@ -227,6 +227,7 @@ static void close_if_done(struct worker *worker)
         return;
     uv_close((uv_handle_t *)&worker->wake, NULL);
     deadlines_close(&worker->deadlines);
+    wire_loop_gather_close(&worker->loop);
 }
 
 static void on_wake(uv_async_t *wake)
@@ -277,6 +278,7 @@ void worker_start(struct worker *worker, struct catalog *catalog,
     worker->handler.ctx = worker;
     check(uv_loop_init(&worker->loop) == 0);
     wire_loop_init(&worker->loop, &worker->wire_loop);
+    wire_loop_gather_open(&worker->loop);
     deadlines_open(&worker->deadlines, &worker->loop);
     limits = limits_of(worker);
     door_init(&worker->door, &worker->loop, &worker->deadlines,

@@ -36,6 +36,7 @@ struct client {
     enum error trouble;      /* found in a callback of the parser */
     size_t body_max;         /* of the present request */
     size_t unread;           /* bytes of answers, when we last looked */
+    char peer[48];           /* its address; empty: not asked for yet */
     bool closes;             /* no further request on this connection */
     bool is_feeding;         /* inside feed(): do not enter it again */
 };
@@ -111,20 +112,32 @@ void request_drop_body(struct request *request)
     request->body_len = request->body_cap = 0;
 }
 
-struct str request_peer(struct request *request)
+/* The system is asked once per connection. */
+static const char *client_peer(struct client *client)
 {
     struct sockaddr_storage address;
     int len = sizeof(address);
 
-    if (request->peer[0] == '\0' &&
-        (request->client == NULL ||
-         uv_tcp_getpeername(&request->client->wire.uv.tcp,
-                            (struct sockaddr *)&address, &len) != 0 ||
-         uv_ip_name((const struct sockaddr *)&address, request->peer,
-                    sizeof(request->peer)) != 0)) {
-        request->peer[0] = '-';
-        request->peer[1] = '\0';
+    if (client->peer[0] == '\0' &&
+        (uv_tcp_getpeername(&client->wire.uv.tcp, (struct sockaddr *)&address,
+                            &len) != 0 ||
+         uv_ip_name((const struct sockaddr *)&address, client->peer,
+                    sizeof(client->peer)) != 0)) {
+        client->peer[0] = '-';
+        client->peer[1] = '\0';
     }
+    return client->peer;
+}
+
+struct str request_peer(struct request *request)
+{
+    _Static_assert(sizeof(request->peer) == sizeof(request->client->peer),
+                   "one is copied into the other");
+    if (request->peer[0] == '\0' && request->client == NULL)
+        request->peer[0] = '-';
+    else if (request->peer[0] == '\0')
+        memcpy(request->peer, client_peer(request->client),
+               sizeof(request->peer));
     return str_of(request->peer);
 }
 
@@ -633,7 +646,8 @@ static void next_request(struct client *client)
 {
     request_reset(client->request);
     client->state = CLIENT_IDLE;
-    client->unread = wire_unread(&client->wire);
+    /* not looked at: a system call for each answer tells too little */
+    client->unread = SIZE_MAX;
     deadline_set(client->door->deadlines, &client->deadline,
                  client->door->limits.idle_ms);
     if (!client->is_feeding)

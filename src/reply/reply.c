@@ -75,6 +75,8 @@ void reply_close(struct reply *reply)
 
 void reply_header(struct reply *reply, struct str name, struct str value)
 {
+    char *out;
+
     check(!reply->has_begun);
     /* one that does not fit is left out whole: half a line would swallow what
      * follows it */
@@ -84,12 +86,14 @@ void reply_header(struct reply *reply, struct str name, struct str value)
     }
     buf_put(&reply->head, name);
     buf_put(&reply->head, STR(": "));
+    out = reply->head.ptr + reply->head.len;
     for (size_t i = 0; i < value.len; i++) {
         unsigned char c = (unsigned char)value.ptr[i];
 
         /* no value of a peer's may end the line */
-        buf_put_char(&reply->head, c < 0x20 || c >= 0x7F ? '?' : (char)c);
+        out[i] = c < 0x20 || c >= 0x7F ? '?' : (char)c;
     }
+    reply->head.len += value.len;
     buf_put(&reply->head, STR("\r\n"));
 }
 
@@ -114,8 +118,11 @@ static struct str date_line(void)
 static void finish_head(struct reply *reply, struct buf *out,
                         struct str content_type, bool has_length, size_t length)
 {
-    buf_printf(out, "HTTP/1.1 %d %s\r\nContent-Type: ", reply->status,
-               reply_phrase(reply->status));
+    buf_put(out, STR("HTTP/1.1 "));
+    buf_put_u64(out, (uint64_t)reply->status);
+    buf_put_char(out, ' ');
+    buf_put(out, str_of(reply_phrase(reply->status)));
+    buf_put(out, STR("\r\nContent-Type: "));
     buf_put(out, content_type);
     if (has_length) {
         buf_put(out, STR("\r\nContent-Length: "));

@@ -108,6 +108,8 @@ static void make_settings(struct maker *m)
         .queue_size = count(c, CONFIG_ROOT_QUEUE_SIZE),
         .queue_ms = ms(c, CONFIG_ROOT_QUEUE_MS),
     };
+    s->admin_token = secret_keep(
+        m->arena, config_get(root, CONFIG_ROOT_ADMIN_TOKEN)->secret.bytes);
     /* versions are dates: they sort as text */
     s->is_anthropic_2026_10_21 =
         s->anthropic_version.len > 0 &&

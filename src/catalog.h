@@ -63,6 +63,8 @@ struct replica {
     _Atomic unsigned probes_ok;      /* in a row, since it was cold */
     _Atomic unsigned relapses;       /* since it was warm: rests get longer */
     _Atomic uint64_t moves[HEALTH_STATES]; /* how often it came into each */
+    _Atomic uint64_t drill_until_ms;       /* on clock_ms(); see drill.h */
+    _Atomic uint64_t drill_met;            /* requests that met a drill */
     _Atomic unsigned in_flight;            /* tries under way, by all workers */
 };
 
@@ -132,6 +134,7 @@ struct settings {
     unsigned probe_successes; /* at least 1 */
     size_t body_bytes, answer_bytes, memory_bytes;
     unsigned pool_size;
+    struct secret admin_token; /* not set: there is no admin side */
     unsigned max_in_flight, queue_size;
     uint64_t queue_ms;
 };

@@ -298,6 +298,8 @@ void exchange_next_try(struct exchange *x)
             if (take_place(x))
                 return;
         }
+        if (!x->tries_anyhow && x->tries_at_target == 0)
+            health_meet_drill(backend);
         note_why_not(x);
     }
     none_left(x);

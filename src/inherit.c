@@ -29,6 +29,8 @@ static void copy_health(struct replica *to, struct replica *from)
     if (was_probed != is_probed)
         return;
     atomic_store(&to->rests_until_ms, atomic_load(&from->rests_until_ms));
+    atomic_store(&to->drill_until_ms, atomic_load(&from->drill_until_ms));
+    atomic_store(&to->drill_met, atomic_load(&from->drill_met));
     atomic_store(&to->is_on_trial, atomic_load(&from->is_on_trial));
     atomic_store(&to->ramp_began_ms, atomic_load(&from->ramp_began_ms));
     atomic_store(&to->probes_ok, atomic_load(&from->probes_ok));

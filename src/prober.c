@@ -36,6 +36,10 @@ static void finish(struct probe *probe, enum health_event event, struct str why)
     deadline_clear(&probe->timeout);
     if (prober->is_closing)
         return;
+    if (health_is_drilled(probe->replica)) {
+        event = HEALTH_PROBE_FAILED;
+        why = STR("drill");
+    }
     if (health_note(probe->replica, event, uv_now(prober->loop), settings, 0,
                     &was)) {
         health_log(probe->replica, was, why);

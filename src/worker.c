@@ -5,6 +5,7 @@
 
 #include "admit/key.h"
 #include "check.h"
+#include "drill.h"
 #include "exchange.h"
 #include "log.h"
 #include "web/pages.h"
@@ -21,6 +22,7 @@ enum place {
     PLACE_HEALTH,
     PLACE_READY,
     PLACE_METRICS,
+    PLACE_DRILL,
 };
 
 static const struct route {
@@ -37,6 +39,7 @@ static const struct route {
     {STR_INIT("/health"), PLACE_HEALTH, false, false, false},
     {STR_INIT("/ready"), PLACE_READY, false, false, false},
     {STR_INIT("/metrics"), PLACE_METRICS, false, false, false},
+    {STR_INIT("/admin/drill"), PLACE_DRILL, true, false, false},
 };
 
 static const struct route *route_find(struct str path)
@@ -54,8 +57,10 @@ static const struct route *route_find(struct str path)
 
 static bool is_method(const struct route *route, struct str method)
 {
-    if (route->is_post)
-        return str_eq(method, STR("POST"));
+    if (route->is_post && str_eq(method, STR("POST")))
+        return true;
+    if (route->is_post && route->place != PLACE_DRILL)
+        return false;
     return str_eq(method, STR("GET")) || str_eq(method, STR("HEAD"));
 }
 
@@ -71,6 +76,8 @@ static enum error on_head(void *ctx, struct request *request)
     if (route != NULL && route->needs_key &&
         !key_check(worker->catalog, &request->head, &key))
         return ERR_UNAUTHORIZED;
+    if (route != NULL && route->place == PLACE_DRILL)
+        return drill_admit(worker->catalog, &request->head);
     return OK;
 }
 
@@ -103,6 +110,9 @@ static void answer_page(struct worker *worker, struct request *request,
         page_model(
             &reply, &request->arena, worker->catalog,
             str_slice(request->path, route->path.len, request->path.len));
+        break;
+    case PLACE_DRILL:
+        drill_answer(worker, request, &reply);
         break;
     case PLACE_READY:
         page_ready(&reply, worker->host->is_draining(worker->host->ctx));
@@ -216,6 +226,7 @@ static void begin_stop(struct worker *worker)
     exchange_cut_all(worker);
     door_cut(&worker->door);
     pool_close(&worker->pool);
+    drill_close(worker);
 }
 
 /* All handles but our own are closed: nothing is left to wait for. */
@@ -286,6 +297,7 @@ void worker_start(struct worker *worker, struct catalog *catalog,
     pool_init(&worker->pool, &worker->loop, &worker->deadlines, catalog);
     list_init(&worker->exchanges);
     list_init(&worker->parked);
+    list_init(&worker->drills);
     buf_init(&worker->scratch, SCRATCH_MAX);
     check(uv_mutex_init(&worker->inbox_lock) == 0);
     check(uv_async_init(&worker->loop, &worker->wake, on_wake) == 0);

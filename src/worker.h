@@ -40,6 +40,7 @@ struct worker {
     struct metrics metrics;
     struct list exchanges; /* all that are under way */
     struct list parked;    /* those that wait for a backend */
+    struct list drills;    /* those that it has begun */
     struct buf scratch;    /* what one read of a backend becomes */
     unsigned turn;         /* goes round among equal replicas */
 

@@ -1,5 +1,7 @@
 #include "explain.h"
 
+#include <stdio.h>
+
 #include "choose/health.h"
 
 static void put_policy(struct json_out *out, enum tier allowed)
@@ -55,14 +57,6 @@ static void put_targets(struct json_out *out, const struct choice *choice,
     json_close(out, ']');
 }
 
-static struct str fallback(const struct choice *choice)
-{
-    struct str why = health_why_not(choice->targets[0].backend);
-
-    return str_eq(why, STR("cold")) ? STR("fallback:cold")
-                                    : STR("fallback:resting");
-}
-
 /* Where it would go now: the first target that is ready. */
 static unsigned present_target(const struct choice *choice, uint64_t now_ms)
 {
@@ -70,6 +64,15 @@ static unsigned present_target(const struct choice *choice, uint64_t now_ms)
         if (health_has_usable(choice->targets[i].backend, now_ms))
             return i;
     return 0;
+}
+
+static void put_fallback(struct json_out *out, const struct backend *backend)
+{
+    char text[64];
+    struct str why = health_why_not(backend);
+    int n = snprintf(text, sizeof(text), "fallback:%.*s", STR_ARG(why));
+
+    json_put_str(out, (struct str){text, (size_t)n});
 }
 
 void explain(const struct rule_facts *facts, const struct choice *choice,
@@ -86,8 +89,11 @@ void explain(const struct rule_facts *facts, const struct choice *choice,
     json_member_str(&out, STR("backend"), tier_name(target->backend->tier));
     json_member_str(&out, STR("target"), target->backend->name);
     json_member_str(&out, STR("model"), target->upstream);
-    json_member_str(&out, STR("reason"),
-                    now == 0 ? choice->reason : fallback(choice));
+    json_key(&out, STR("reason"));
+    if (now == 0)
+        json_put_str(&out, choice->reason);
+    else
+        put_fallback(&out, choice->targets[0].backend);
     put_policy(&out, choice->allowed);
     json_member_i64(&out, STR("estimated_prompt_tokens"),
                     choice->prompt_tokens);

@@ -1,6 +1,7 @@
 #include "health.h"
 
 #include "check.h"
+#include "clock.h"
 #include "log.h"
 
 enum {
@@ -208,8 +209,25 @@ unsigned health_share(const struct replica *replica, uint64_t now_ms,
            (unsigned)((WHOLE_SHARE - FIRST_SHARE) * since / settings->ramp_ms);
 }
 
+bool health_is_drilled(const struct replica *replica)
+{
+    uint64_t until =
+        atomic_load_explicit(&replica->drill_until_ms, memory_order_relaxed);
+
+    return until != 0 && clock_ms() < until;
+}
+
+void health_meet_drill(const struct backend *backend)
+{
+    for (unsigned i = 0; i < backend->replica_count; i++)
+        if (health_is_drilled(&backend->replicas[i]))
+            atomic_fetch_add(&backend->replicas[i].drill_met, 1);
+}
+
 bool health_is_usable(const struct replica *replica, uint64_t now_ms)
 {
+    if (health_is_drilled(replica))
+        return false;
     switch (health_state(replica)) {
     case HEALTH_COLD:
     case HEALTH_WARMING:
@@ -234,7 +252,8 @@ static bool is_there(const struct replica *replica)
 {
     enum health_state state = health_state(replica);
 
-    return state != HEALTH_COLD && state != HEALTH_WARMING;
+    return state != HEALTH_COLD && state != HEALTH_WARMING &&
+           !health_is_drilled(replica);
 }
 
 bool health_has_any(const struct backend *backend)
@@ -252,6 +271,8 @@ struct str health_why_not(const struct backend *backend)
     for (unsigned i = 0; i < backend->replica_count; i++) {
         enum health_state state = health_state(&backend->replicas[i]);
 
+        if (health_is_drilled(&backend->replicas[i]))
+            return STR("drill");
         if (state == HEALTH_RAMPING)
             return names[HEALTH_RAMPING];
         if (state == HEALTH_RESTING)
@@ -295,6 +316,8 @@ enum place {
 static enum place place_of(struct replica *replica,
                            const struct health_wish *wish)
 {
+    if (health_is_drilled(replica))
+        return PLACE_NONE;
     switch (health_state(replica)) {
     case HEALTH_COLD:
     case HEALTH_WARMING:

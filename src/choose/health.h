@@ -40,13 +40,19 @@ struct str health_state_name(enum health_state state);
 unsigned health_share(const struct replica *replica, uint64_t now_ms,
                       const struct settings *settings);
 
+/* Does a drill make it look failed? */
+bool health_is_drilled(const struct replica *replica);
+/* A request has met the drill. */
+void health_meet_drill(const struct backend *backend);
+
 /* Would a request be sent there now? */
 bool health_is_usable(const struct replica *replica, uint64_t now_ms);
 /* Is any replica of the backend usable? */
 bool health_has_usable(const struct backend *backend, uint64_t now_ms);
 /* Is any replica there at all, if only as the last resort? */
 bool health_has_any(const struct backend *backend);
-/* Why a request is not sent there: "cold", "resting" or "ramping". */
+/* Why a request is not sent there: "cold", "resting", "ramping" or
+ * "drill". */
 struct str health_why_not(const struct backend *backend);
 
 struct health_wish {

@@ -81,6 +81,7 @@ static void make_settings(struct maker *m)
         .head_ms = ms(c, CONFIG_ROOT_HEAD_MS),
         .body_ms = ms(c, CONFIG_ROOT_BODY_MS),
         .keep_alive_ms = ms(c, CONFIG_ROOT_KEEP_ALIVE_MS),
+        .write_ms = ms(c, CONFIG_ROOT_WRITE_MS),
         .pool_idle_ms = ms(c, CONFIG_ROOT_POOL_IDLE_MS),
         .drain_ms = ms(c, CONFIG_ROOT_DRAIN_MS),
         .probe_interval_ms = ms(c, CONFIG_ROOT_PROBE_INTERVAL_MS),
@@ -91,6 +92,7 @@ static void make_settings(struct maker *m)
         .answer_bytes = bytes(c, CONFIG_ROOT_ANSWER_BYTES),
         .memory_bytes = bytes(c, CONFIG_ROOT_MEMORY_BYTES),
         .pool_size = (unsigned)config_number(root, CONFIG_ROOT_POOL_SIZE),
+        .connections = (uint64_t)config_number(root, CONFIG_ROOT_CONNECTIONS),
     };
     /* versions are dates: they sort as text */
     s->is_anthropic_2026_10_21 =

@@ -235,6 +235,7 @@ void worker_start(struct worker *worker, struct catalog *catalog,
         .head_ms = settings->head_ms,
         .body_ms = settings->body_ms,
         .idle_ms = settings->keep_alive_ms,
+        .write_ms = settings->write_ms,
         .memory_budget = settings->memory_bytes,
         .memory_used = memory_used,
     };

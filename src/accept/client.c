@@ -2,6 +2,8 @@
 
 #include <llhttp.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "clock.h"
@@ -34,7 +36,10 @@ struct client {
     struct request *request; /* the present or, idle, the next one */
     struct buf pending;      /* bytes behind the present request */
     enum error trouble;      /* found in a callback of the parser */
-    size_t unread;           /* bytes of answers, when we last looked */
+    unsigned spaces;         /* in the request line, so far */
+    bool is_line_read;       /* the request line is complete */
+    uint64_t written;        /* bytes of answers, all together */
+    uint64_t taken;          /* of these, when we last looked */
     bool closes;             /* no further request on this connection */
     bool is_feeding;         /* inside feed(): do not enter it again */
 };
@@ -172,6 +177,18 @@ static void leave(struct client *client)
     drop(client);
 }
 
+/* Has the caller taken some of its answers since we last looked?  What waits
+ * may have grown meanwhile: it is what has left that counts. */
+static bool has_taken(struct client *client)
+{
+    uint64_t unread = wire_unread(&client->wire);
+    uint64_t taken = client->written > unread ? client->written - unread : 0;
+    bool is_more = taken > client->taken;
+
+    client->taken = taken;
+    return is_more;
+}
+
 /* An answer that ends the connection must not be lost to a reset because the
  * caller is still sending: say that we are done, and read on for a while. */
 static void linger(struct client *client)
@@ -181,7 +198,7 @@ static void linger(struct client *client)
     if (wire_queued(&client->wire) == 0)
         wire_shutdown(&client->wire);
     wire_resume(&client->wire);
-    client->unread = wire_unread(&client->wire);
+    (void)has_taken(client);
     deadline_set(client->door->deadlines, &client->deadline, LINGER_MS);
 }
 
@@ -331,6 +348,7 @@ static int on_headers_complete(llhttp_t *parser)
     if (expect.len > 0 && !request->is_http_1_0 && (length > 0 || is_chunked)) {
         struct str go_on = STR("HTTP/1.1 100 Continue\r\n\r\n");
 
+        client->written += go_on.len;
         wire_write(&client->wire, &go_on, 1);
     }
     return 0;
@@ -417,8 +435,21 @@ static const llhttp_settings_t *settings(void)
 
 /* --- from bytes to requests --------------------------------------------- */
 
+/* One space behind the method and one before the version (RFC 9112, 3): the
+ * parser passes over more, and another reader may not. */
+static bool is_line_fine(struct client *client, struct str bytes)
+{
+    for (size_t i = 0; i < bytes.len && !client->is_line_read; i++) {
+        client->is_line_read = bytes.ptr[i] == '\n';
+        client->spaces += bytes.ptr[i] == ' ';
+    }
+    return client->spaces <= 2;
+}
+
 static void begin_parsing(struct client *client)
 {
+    client->spaces = 0;
+    client->is_line_read = false;
     llhttp_init(&client->parser, HTTP_REQUEST, settings());
     client->parser.data = client;
 }
@@ -452,6 +483,10 @@ static size_t parse(struct client *client, struct str bytes)
     llhttp_errno_t status;
 
     client->trouble = OK;
+    if (!is_line_fine(client, bytes)) {
+        refuse(client, ERR_BAD_HTTP, "Too many spaces in the request line");
+        return bytes.len;
+    }
     status = llhttp_execute(&client->parser, bytes.ptr, bytes.len);
     if (client->wire.is_closing)
         return bytes.len;
@@ -540,12 +575,14 @@ static void on_wire_drain(struct wire *wire)
     struct client *client = wire->owner;
     const struct accept_handler *handler = client->door->handler;
 
-    if (client->state == CLIENT_ANSWERING && client->request != NULL)
+    if (client->state == CLIENT_ANSWERING && client->request != NULL) {
+        deadline_clear(&client->deadline);
         handler->on_drain(handler->ctx, client->request);
-    else if (client->state == CLIENT_LINGERING)
+    } else if (client->state == CLIENT_LINGERING) {
         wire_shutdown(&client->wire);
-    else if (client->state == CLIENT_IDLE)
+    } else if (client->state == CLIENT_IDLE) {
         feed_pending(client);
+    }
 }
 
 static void on_wire_end(struct wire *wire, int why)
@@ -565,14 +602,22 @@ static const struct wire_events wire_events = {
     .on_closed = on_wire_closed,
 };
 
-/* Has the caller taken some of its answer since we last looked, and still
- * something to take? */
+/* Is there something that the caller has still to take, and does he? */
 static bool is_reading(struct client *client)
 {
-    size_t was = client->unread;
+    return has_taken(client) && wire_unread(&client->wire) > 0;
+}
 
-    client->unread = wire_unread(&client->wire);
-    return client->unread > 0 && client->unread < was;
+/* An answer is under way, and for a while bytes of it have waited here. */
+static void look_at_reader(struct client *client)
+{
+    if (wire_queued(&client->wire) == 0)
+        return;
+    if (has_taken(client))
+        deadline_set(client->door->deadlines, &client->deadline,
+                     client->door->limits.write_ms);
+    else
+        leave(client);
 }
 
 static void on_due(struct deadline *deadline)
@@ -598,6 +643,7 @@ static void on_due(struct deadline *deadline)
             drop(client);
         break;
     case CLIENT_ANSWERING:
+        look_at_reader(client);
         break;
     }
 }
@@ -613,10 +659,20 @@ static struct request *request_of(const struct sink *sink)
 static void sink_write(struct sink *sink, const struct str pieces[],
                        size_t count)
 {
-    struct request *request = request_of(sink);
+    struct client *client = request_of(sink)->client;
 
-    if (request->client != NULL)
-        wire_write(&request->client->wire, pieces, count);
+    if (client == NULL)
+        return;
+    for (size_t i = 0; i < count; i++)
+        client->written += pieces[i].len;
+    wire_write(&client->wire, pieces, count);
+    if (client->state != CLIENT_ANSWERING || wire_queued(&client->wire) == 0 ||
+        deadline_is_set(&client->deadline))
+        return;
+    /* from now on he has to take some of it */
+    (void)has_taken(client);
+    deadline_set(client->door->deadlines, &client->deadline,
+                 client->door->limits.write_ms);
 }
 
 static size_t sink_queued(const struct sink *sink)
@@ -631,7 +687,7 @@ static void next_request(struct client *client)
 {
     request_reset(client->request);
     client->state = CLIENT_IDLE;
-    client->unread = wire_unread(&client->wire);
+    (void)has_taken(client);
     deadline_set(client->door->deadlines, &client->deadline,
                  client->door->limits.idle_ms);
     if (!client->is_feeding)
@@ -681,6 +737,21 @@ static const struct sink_ops sink_ops = {
 };
 
 /* --- the door ----------------------------------------------------------- */
+
+void door_refuse(uv_os_sock_t fd)
+{
+    static const char answer[] =
+        "HTTP/1.1 503 Service Unavailable\r\n"
+        "Content-Type: application/json\r\nContent-Length: 125\r\n"
+        "Connection: close\r\nRetry-After: 1\r\n\r\n"
+        "{\"error\":{\"message\":\"The router has no room for another "
+        "connection.\",\"type\":\"server_error\",\"param\":null,"
+        "\"code\":\"overloaded\"}}";
+
+    (void)send(fd, answer, sizeof(answer) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)shutdown(fd, SHUT_WR);
+    close(fd);
+}
 
 void door_init(struct door *door, uv_loop_t *loop, struct deadlines *deadlines,
                const struct accept_handler *handler,

@@ -144,7 +144,8 @@ bool answers_next(struct arena *arena, struct str *bytes, bool has_ended,
         check(heard->status == 100 || heard->status >= 200);
     } while (heard->status == 100);
     check(heard->status < 600);
-    if (!is_head_method)
+    /* a head that did not come in time was no HEAD's yet */
+    if (!is_head_method || heard->status == 408)
         heard->is_cut = !take_body(arena, bytes, has_ended, &framing, heard);
     return true;
 }

@@ -37,6 +37,7 @@ struct client {
     struct buf pending;      /* bytes behind the present request */
     enum error trouble;      /* found in a callback of the parser */
     unsigned spaces;         /* in the request line, so far */
+    unsigned version_at;     /* behind the second of them */
     bool is_line_read;       /* the request line is complete */
     uint64_t written;        /* bytes of answers, all together */
     uint64_t taken;          /* of these, when we last looked */
@@ -435,20 +436,30 @@ static const llhttp_settings_t *settings(void)
 
 /* --- from bytes to requests --------------------------------------------- */
 
-/* One space behind the method and one before the version (RFC 9112, 3): the
- * parser passes over more, and another reader may not. */
+/* One space behind the method and one before the version, which is HTTP's
+ * (RFC 9112, 3): the parser passes over more, where another reader may not,
+ * and speaks RTSP. */
 static bool is_line_fine(struct client *client, struct str bytes)
 {
+    static const char http[] = "HTTP/";
+
     for (size_t i = 0; i < bytes.len && !client->is_line_read; i++) {
-        client->is_line_read = bytes.ptr[i] == '\n';
-        client->spaces += bytes.ptr[i] == ' ';
+        char c = bytes.ptr[i];
+
+        client->is_line_read = c == '\n';
+        if (c == ' ' && ++client->spaces > 2)
+            return false;
+        if (c != ' ' && client->spaces == 2 &&
+            client->version_at < sizeof(http) - 1 &&
+            c != http[client->version_at++])
+            return false;
     }
-    return client->spaces <= 2;
+    return true;
 }
 
 static void begin_parsing(struct client *client)
 {
-    client->spaces = 0;
+    client->spaces = client->version_at = 0;
     client->is_line_read = false;
     llhttp_init(&client->parser, HTTP_REQUEST, settings());
     client->parser.data = client;
@@ -484,7 +495,7 @@ static size_t parse(struct client *client, struct str bytes)
 
     client->trouble = OK;
     if (!is_line_fine(client, bytes)) {
-        refuse(client, ERR_BAD_HTTP, "Too many spaces in the request line");
+        refuse(client, ERR_BAD_HTTP, "Not a request line of HTTP/1.1");
         return bytes.len;
     }
     status = llhttp_execute(&client->parser, bytes.ptr, bytes.len);

@@ -35,5 +35,9 @@ void deadline_init(struct deadline *deadline,
 void deadline_set(struct deadlines *deadlines, struct deadline *deadline,
                   uint64_t ms);
 void deadline_clear(struct deadline *deadline);
+static inline bool deadline_is_set(const struct deadline *deadline)
+{
+    return !list_empty(&deadline->link);
+}
 
 #endif

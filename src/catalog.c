@@ -91,6 +91,7 @@ static void make_settings(struct maker *m)
         .head_ms = ms(c, CONFIG_ROOT_HEAD_MS),
         .body_ms = ms(c, CONFIG_ROOT_BODY_MS),
         .keep_alive_ms = ms(c, CONFIG_ROOT_KEEP_ALIVE_MS),
+        .write_ms = ms(c, CONFIG_ROOT_WRITE_MS),
         .pool_idle_ms = ms(c, CONFIG_ROOT_POOL_IDLE_MS),
         .drain_ms = ms(c, CONFIG_ROOT_DRAIN_MS),
         .drain_delay_ms = ms(c, CONFIG_ROOT_DRAIN_DELAY_MS),
@@ -107,6 +108,7 @@ static void make_settings(struct maker *m)
         .max_in_flight = count(c, CONFIG_ROOT_IN_FLIGHT),
         .queue_size = count(c, CONFIG_ROOT_QUEUE_SIZE),
         .queue_ms = ms(c, CONFIG_ROOT_QUEUE_MS),
+        .connections = (uint64_t)config_number(root, CONFIG_ROOT_CONNECTIONS),
     };
     s->admin_token = secret_keep(
         m->arena, config_get(root, CONFIG_ROOT_ADMIN_TOKEN)->secret.bytes);

@@ -128,7 +128,7 @@ struct settings {
     bool is_anthropic_2026_10_21;
     uint64_t connect_ms, first_byte_ms, first_token_ms, idle_ms, total_ms;
     uint64_t hold_ms, retry_after_ms, head_ms, body_ms, keep_alive_ms;
-    uint64_t pool_idle_ms, drain_ms, drain_delay_ms, comment_ms;
+    uint64_t pool_idle_ms, drain_ms, drain_delay_ms, comment_ms, write_ms;
     uint64_t probe_interval_ms, probe_cold_ms, probe_timeout_ms;
     uint64_t rest_ms, ramp_ms;
     unsigned probe_successes; /* at least 1 */
@@ -137,6 +137,7 @@ struct settings {
     struct secret admin_token; /* not set: there is no admin side */
     unsigned max_in_flight, queue_size;
     uint64_t queue_ms;
+    uint64_t connections; /* of callers; 0: by the descriptors there are */
 };
 
 struct catalog {

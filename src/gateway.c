@@ -7,7 +7,11 @@
 #include "inherit.h"
 #include "log.h"
 
-enum { DRAIN_LOOK_MS = 20 };
+enum {
+    DRAIN_LOOK_MS = 20,
+    DESCRIPTORS = 1024,     /* of a process, when nobody tells */
+    REFUSED_SAY_MS = 10000, /* a flood of callers is no flood of the log */
+};
 
 struct gateway {
     uv_loop_t loop;
@@ -22,6 +26,9 @@ struct gateway {
     struct worker *workers;
     unsigned worker_count;
     _Atomic size_t memory_used;
+    uint64_t max_callers;
+    _Atomic uint64_t refused; /* callers for whom there was no room */
+    uint64_t refused_said_ms;
     uv_async_t health, stop, reload;
     uv_timer_t drain;
     uint64_t drain_until_ms;
@@ -31,6 +38,15 @@ struct gateway {
 };
 
 /* --- what workers ask for, from their threads --------------------------- */
+
+static unsigned callers(const struct gateway *gateway)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < gateway->worker_count; i++)
+        n += worker_load(&gateway->workers[i]);
+    return n;
+}
 
 static void on_health(void *ctx)
 {
@@ -49,6 +65,13 @@ static void write_metrics(void *ctx, struct buf *out)
         shards[i] = &gateway->workers[i].metrics;
     metrics_write(shards, gateway->worker_count, out);
     free(shards);
+    metrics_family(out, "weir_connections", "Callers that are connected.",
+                   "gauge");
+    buf_printf(out, "weir_connections %u\n", callers(gateway));
+    metrics_family(out, "weir_connections_refused_total",
+                   "Callers for whom there was no room.", "counter");
+    buf_printf(out, "weir_connections_refused_total %llu\n",
+               (unsigned long long)atomic_load(&gateway->refused));
 }
 
 static bool is_draining(void *ctx)
@@ -67,11 +90,30 @@ static void on_followed(void *ctx)
 
 /* --- on the gateway's own thread ---------------------------------------- */
 
+static void refuse(struct gateway *gateway, uv_os_sock_t fd)
+{
+    uint64_t now = uv_now(&gateway->loop);
+
+    atomic_fetch_add(&gateway->refused, 1);
+    door_refuse(fd);
+    if (gateway->refused_said_ms != 0 &&
+        now < gateway->refused_said_ms + REFUSED_SAY_MS)
+        return;
+    gateway->refused_said_ms = now;
+    log_say(LOG_WARN, "no room for another connection",
+            "%llu callers are connected (limits.connections)",
+            (unsigned long long)gateway->max_callers);
+}
+
 static void on_socket(void *ctx, uv_os_sock_t fd)
 {
     struct gateway *gateway = ctx;
     struct worker *least = &gateway->workers[0];
 
+    if (callers(gateway) >= gateway->max_callers) {
+        refuse(gateway, fd);
+        return;
+    }
     for (unsigned i = 1; i < gateway->worker_count; i++)
         if (worker_load(&gateway->workers[i]) < worker_load(least))
             least = &gateway->workers[i];
@@ -123,15 +165,6 @@ static void end_workers(struct gateway *gateway)
     uv_close((uv_handle_t *)&gateway->health, NULL);
     uv_close((uv_handle_t *)&gateway->stop, NULL);
     uv_close((uv_handle_t *)&gateway->reload, NULL);
-}
-
-static unsigned callers(const struct gateway *gateway)
-{
-    unsigned n = 0;
-
-    for (unsigned i = 0; i < gateway->worker_count; i++)
-        n += worker_load(&gateway->workers[i]);
-    return n;
 }
 
 static void on_drain_look(uv_timer_t *timer)
@@ -190,24 +223,28 @@ static void gateway_main(void *arg)
 
 /* --- for the owner ------------------------------------------------------ */
 
-/* One for each connection: as many as the system lets us have. */
-static void raise_descriptors(void)
+/* One for each connection: as many as the system lets us have.  Returns how
+ * many these are. */
+static uint64_t raise_descriptors(void)
 {
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
+        return DESCRIPTORS;
     limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &limit);
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : DESCRIPTORS;
 }
 
 struct gateway *gateway_start(struct catalog *catalog, const char **why)
 {
     struct gateway *gateway = must_calloc(1, sizeof(*gateway));
     const struct settings *settings = &catalog->settings;
+    uint64_t descriptors = raise_descriptors();
 
     gateway->catalog = catalog;
-    raise_descriptors();
+    gateway->max_callers = settings->connections != 0 ? settings->connections
+                                                      : descriptors / 4 * 3;
     gateway->host = (struct worker_host){on_health, write_metrics, is_draining,
                                          on_followed, gateway};
     check(uv_loop_init(&gateway->loop) == 0);

@@ -195,6 +195,7 @@ static struct accept_limits limits_of(const struct worker *worker)
         .head_ms = settings->head_ms,
         .body_ms = settings->body_ms,
         .idle_ms = settings->keep_alive_ms,
+        .write_ms = settings->write_ms,
         .memory_budget = settings->memory_bytes,
         .memory_used = worker->memory_used,
     };

@@ -2,6 +2,8 @@
 
 #include <llhttp.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "clock.h"
@@ -35,8 +37,12 @@ struct client {
     struct buf pending;      /* bytes behind the present request */
     enum error trouble;      /* found in a callback of the parser */
     size_t body_max;         /* of the present request */
-    size_t unread;           /* bytes of answers, when we last looked */
     char peer[48];           /* its address; empty: not asked for yet */
+    unsigned spaces;         /* in the request line, so far */
+    unsigned version_at;     /* behind the second of them */
+    bool is_line_read;       /* the request line is complete */
+    uint64_t written;        /* bytes of answers, all together */
+    uint64_t taken;          /* of these, when we last looked */
     bool closes;             /* no further request on this connection */
     bool is_feeding;         /* inside feed(): do not enter it again */
 };
@@ -186,6 +192,18 @@ static void leave(struct client *client)
     drop(client);
 }
 
+/* Has the caller taken some of its answers since we last looked?  What waits
+ * may have grown meanwhile: it is what has left that counts. */
+static bool has_taken(struct client *client)
+{
+    uint64_t unread = wire_unread(&client->wire);
+    uint64_t taken = client->written > unread ? client->written - unread : 0;
+    bool is_more = taken > client->taken;
+
+    client->taken = taken;
+    return is_more;
+}
+
 /* An answer that ends the connection must not be lost to a reset because the
  * caller is still sending: say that we are done, and read on for a while. */
 static void linger(struct client *client)
@@ -195,7 +213,7 @@ static void linger(struct client *client)
     if (wire_queued(&client->wire) == 0)
         wire_shutdown(&client->wire);
     wire_resume(&client->wire);
-    client->unread = wire_unread(&client->wire);
+    (void)has_taken(client);
     deadline_set(client->door->deadlines, &client->deadline, LINGER_MS);
 }
 
@@ -345,6 +363,7 @@ static int on_headers_complete(llhttp_t *parser)
     if (expect.len > 0 && !request->is_http_1_0 && (length > 0 || is_chunked)) {
         struct str go_on = STR("HTTP/1.1 100 Continue\r\n\r\n");
 
+        client->written += go_on.len;
         wire_write(&client->wire, &go_on, 1);
     }
     return 0;
@@ -431,8 +450,31 @@ static const llhttp_settings_t *settings(void)
 
 /* --- from bytes to requests --------------------------------------------- */
 
+/* One space behind the method and one before the version, which is HTTP's
+ * (RFC 9112, 3): the parser passes over more, where another reader may not,
+ * and speaks RTSP. */
+static bool is_line_fine(struct client *client, struct str bytes)
+{
+    static const char http[] = "HTTP/";
+
+    for (size_t i = 0; i < bytes.len && !client->is_line_read; i++) {
+        char c = bytes.ptr[i];
+
+        client->is_line_read = c == '\n';
+        if (c == ' ' && ++client->spaces > 2)
+            return false;
+        if (c != ' ' && client->spaces == 2 &&
+            client->version_at < sizeof(http) - 1 &&
+            c != http[client->version_at++])
+            return false;
+    }
+    return true;
+}
+
 static void begin_parsing(struct client *client)
 {
+    client->spaces = client->version_at = 0;
+    client->is_line_read = false;
     llhttp_init(&client->parser, HTTP_REQUEST, settings());
     client->parser.data = client;
 }
@@ -466,6 +508,10 @@ static size_t parse(struct client *client, struct str bytes)
     llhttp_errno_t status;
 
     client->trouble = OK;
+    if (!is_line_fine(client, bytes)) {
+        refuse(client, ERR_BAD_HTTP, "Not a request line of HTTP/1.1");
+        return bytes.len;
+    }
     status = llhttp_execute(&client->parser, bytes.ptr, bytes.len);
     if (client->wire.is_closing)
         return bytes.len;
@@ -555,12 +601,14 @@ static void on_wire_drain(struct wire *wire)
     struct client *client = wire->owner;
     const struct accept_handler *handler = client->door->handler;
 
-    if (client->state == CLIENT_ANSWERING && client->request != NULL)
+    if (client->state == CLIENT_ANSWERING && client->request != NULL) {
+        deadline_clear(&client->deadline);
         handler->on_drain(handler->ctx, client->request);
-    else if (client->state == CLIENT_LINGERING)
+    } else if (client->state == CLIENT_LINGERING) {
         wire_shutdown(&client->wire);
-    else if (client->state == CLIENT_IDLE)
+    } else if (client->state == CLIENT_IDLE) {
         feed_pending(client);
+    }
 }
 
 static void on_wire_end(struct wire *wire, int why)
@@ -580,14 +628,22 @@ static const struct wire_events wire_events = {
     .on_closed = on_wire_closed,
 };
 
-/* Has the caller taken some of its answer since we last looked, and still
- * something to take? */
+/* Is there something that the caller has still to take, and does he? */
 static bool is_reading(struct client *client)
 {
-    size_t was = client->unread;
+    return has_taken(client) && wire_unread(&client->wire) > 0;
+}
 
-    client->unread = wire_unread(&client->wire);
-    return client->unread > 0 && client->unread < was;
+/* An answer is under way, and for a while bytes of it have waited here. */
+static void look_at_reader(struct client *client)
+{
+    if (wire_queued(&client->wire) == 0)
+        return;
+    if (has_taken(client))
+        deadline_set(client->door->deadlines, &client->deadline,
+                     client->door->limits.write_ms);
+    else
+        leave(client);
 }
 
 static void on_due(struct deadline *deadline)
@@ -613,6 +669,7 @@ static void on_due(struct deadline *deadline)
             drop(client);
         break;
     case CLIENT_ANSWERING:
+        look_at_reader(client);
         break;
     }
 }
@@ -628,10 +685,20 @@ static struct request *request_of(const struct sink *sink)
 static void sink_write(struct sink *sink, const struct str pieces[],
                        size_t count)
 {
-    struct request *request = request_of(sink);
+    struct client *client = request_of(sink)->client;
 
-    if (request->client != NULL)
-        wire_write(&request->client->wire, pieces, count);
+    if (client == NULL)
+        return;
+    for (size_t i = 0; i < count; i++)
+        client->written += pieces[i].len;
+    wire_write(&client->wire, pieces, count);
+    if (client->state != CLIENT_ANSWERING || wire_queued(&client->wire) == 0 ||
+        deadline_is_set(&client->deadline))
+        return;
+    /* from now on he has to take some of it; what he has taken by now is not
+     * looked at: most answers leave at once, and that is a system call */
+    deadline_set(client->door->deadlines, &client->deadline,
+                 client->door->limits.write_ms);
 }
 
 static size_t sink_queued(const struct sink *sink)
@@ -646,8 +713,8 @@ static void next_request(struct client *client)
 {
     request_reset(client->request);
     client->state = CLIENT_IDLE;
-    /* not looked at: a system call for each answer tells too little */
-    client->unread = SIZE_MAX;
+    /* what it has taken is not looked at: a system call for each answer
+     * would tell too little */
     deadline_set(client->door->deadlines, &client->deadline,
                  client->door->limits.idle_ms);
     if (!client->is_feeding)
@@ -697,6 +764,21 @@ static const struct sink_ops sink_ops = {
 };
 
 /* --- the door ----------------------------------------------------------- */
+
+void door_refuse(uv_os_sock_t fd)
+{
+    static const char answer[] =
+        "HTTP/1.1 503 Service Unavailable\r\n"
+        "Content-Type: application/json\r\nContent-Length: 125\r\n"
+        "Connection: close\r\nRetry-After: 1\r\n\r\n"
+        "{\"error\":{\"message\":\"The router has no room for another "
+        "connection.\",\"type\":\"server_error\",\"param\":null,"
+        "\"code\":\"overloaded\"}}";
+
+    (void)send(fd, answer, sizeof(answer) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)shutdown(fd, SHUT_WR);
+    close(fd);
+}
 
 void door_init(struct door *door, uv_loop_t *loop, struct deadlines *deadlines,
                const struct accept_handler *handler,

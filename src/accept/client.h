@@ -4,7 +4,8 @@
  * messages is refused, and the connection closed (RFC 9112, 11.2).  While an
  * answer is under way reading goes on, so that the caller's leaving is seen;
  * what comes meanwhile (pipelining) waits, and above 64 KB it waits in the
- * kernel.  A caller that closes its sending side counts as gone. */
+ * kernel.  A caller that closes its sending side counts as gone, and so does
+ * one that takes nothing of its answer for too long. */
 #ifndef WEIR_CLIENT_H
 #define WEIR_CLIENT_H
 
@@ -21,6 +22,9 @@ struct accept_limits {
     uint64_t head_ms; /* from the first byte to the end of the head */
     uint64_t body_ms; /* between two pieces of the body */
     uint64_t idle_ms; /* between two requests */
+    /* How long the caller may take nothing of an answer that waits for him;
+     * then he has left. */
+    uint64_t write_ms;
     /* Bytes of bodies and trees that may be held at the same time, by all
      * loops together. */
     size_t memory_budget;
@@ -59,6 +63,8 @@ void door_init(struct door *door, uv_loop_t *loop, struct deadlines *deadlines,
                const struct accept_limits *limits);
 /* Other limits, from the next request of each connection on. */
 void door_set_limits(struct door *door, const struct accept_limits *limits);
+/* Tells one for whom there is no room, and closes; from any thread. */
+void door_refuse(uv_os_sock_t fd);
 /* Takes over a connected socket. */
 void door_admit(struct door *door, uv_os_sock_t fd);
 /* Every answer is the last one on its connection from now on. */

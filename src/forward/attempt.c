@@ -9,6 +9,7 @@ enum {
     ABANDONED_MS = 500,
     /* What tells the parser that the message ends with its head. */
     NO_BODY = 1,
+    INTERIM_MAX = 32, /* answers before the answer */
 };
 
 struct attempt {
@@ -20,6 +21,7 @@ struct attempt {
     struct deadline deadline;
     llhttp_t parser;
     struct head head;
+    unsigned interims;
     bool is_sending;
     bool has_bytes; /* something of an answer has come */
     bool has_head;  /* the final head, not an interim one */
@@ -91,6 +93,15 @@ static void watch(struct attempt *attempt, uint64_t ms)
     deadline_set(attempt->pool->deadlines, &attempt->deadline, ms);
 }
 
+/* Nobody reads the phrase, but it counts as a part of the head. */
+static int on_status(llhttp_t *parser, const char *at, size_t len)
+{
+    struct attempt *attempt = parser->data;
+
+    head_add_target(&attempt->head, (struct str){at, len});
+    return attempt->head.is_too_large ? HPE_USER : 0;
+}
+
 static int on_field(llhttp_t *parser, const char *at, size_t len)
 {
     struct attempt *attempt = parser->data;
@@ -129,7 +140,7 @@ static int on_headers_complete(llhttp_t *parser)
     /* 100 Continue, 103 Early Hints: the answer follows.  They end with their
      * head, whatever it says (RFC 9112, 6.3); the parser would go by it. */
     if (head.status < 200)
-        return NO_BODY;
+        return ++attempt->interims > INTERIM_MAX ? HPE_USER : NO_BODY;
     attempt->has_head = true;
     watch(attempt, attempt->order.idle_ms);
     attempt->events->on_head(attempt->ctx, &head);
@@ -160,6 +171,7 @@ static int on_message_complete(llhttp_t *parser)
 }
 
 static const llhttp_settings_t settings = {
+    .on_status = on_status,
     .on_header_field = on_field,
     .on_header_field_complete = on_field_complete,
     .on_header_value = on_value,

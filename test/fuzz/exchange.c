@@ -43,7 +43,7 @@ static const char configuration[] =
     "routing: { local_tokens: 200 }\n"
     "timeouts: { connect: 1s, first_byte: 5s, first_token: 6s, idle: 5s,\n"
     "  total: 20s, hold: 2s, head: 3s, body: 3s, keep_alive: 4s,\n"
-    "  pool_idle: 5s, comment: 1s }\n"
+    "  pool_idle: 5s, comment: 1s, write: 4s }\n"
     "limits: { body: 200000, answer: 300000, memory: 4MiB }\n";
 
 static struct worker worker;

@@ -38,4 +38,45 @@ static inline yyjson_doc *lenient_read(struct str text)
     return doc;
 }
 
+static inline bool lenient_is_word(yyjson_val *key, yyjson_val *value)
+{
+    static const char *const words[] = {
+        "content", "reasoning_content", "reasoning",       "refusal",
+        "audio",   "tool_calls",        "thinking_blocks", "function_call"};
+
+    if (yyjson_equals_str(key, "finish_reason"))
+        return yyjson_is_str(value);
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        if (yyjson_equals_str(key, words[i]))
+            return yyjson_is_obj(value) ||
+                   (yyjson_get_len(value) > 0 &&
+                    (yyjson_is_str(value) || yyjson_is_arr(value)));
+    return false;
+}
+
+/* Does an answer, or a piece of a streamed one, have words, calls, or at
+ * least a reason why there are none?  Wherever they stand: members may be
+ * there twice. */
+static inline bool lenient_says(yyjson_val *value)
+{
+    size_t i, max;
+    yyjson_val *key, *member;
+
+    if (yyjson_is_obj(value)) {
+        yyjson_obj_foreach(value, i, max, key, member)
+        {
+            if (lenient_is_word(key, member) || lenient_says(member))
+                return true;
+        }
+    }
+    if (yyjson_is_arr(value)) {
+        yyjson_arr_foreach(value, i, max, member)
+        {
+            if (lenient_says(member))
+                return true;
+        }
+    }
+    return false;
+}
+
 #endif

@@ -66,6 +66,9 @@ static void on_refused(void *ctx, struct request *request, enum error error,
     (void)ctx;
     (void)detail; /* may differ with the cut */
     check(error_row(error)->status >= 400);
+    /* a head can be bad and too large; the cut tells which is seen first */
+    if (error == ERR_HEAD_TOO_LARGE)
+        error = ERR_BAD_HTTP;
     buf_printf(seen, "refused %d\n", (int)error);
     answer(request, false);
 }
@@ -99,6 +102,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         .head_ms = 60000,
         .body_ms = 60000,
         .idle_ms = 60000,
+        .write_ms = 60000,
         .memory_budget = 1 << 20,
         .memory_used = &memory_used,
     };

@@ -144,46 +144,13 @@ bool answers_next(struct arena *arena, struct str *bytes, bool has_ended,
         check(heard->status == 100 || heard->status >= 200);
     } while (heard->status == 100);
     check(heard->status < 600);
-    if (!is_head_method)
+    /* a head that did not come in time was no HEAD's yet */
+    if (!is_head_method || heard->status == 408)
         heard->is_cut = !take_body(arena, bytes, has_ended, &framing, heard);
     return true;
 }
 
 /* --- what a chat was answered ------------------------------------------- */
-
-static bool is_any(yyjson_val *value)
-{
-    return yyjson_get_len(value) > 0 &&
-           (yyjson_is_str(value) || yyjson_is_arr(value));
-}
-
-/* Does a choice say something, or at least why not? */
-static bool says_something(yyjson_val *choice, const char *member)
-{
-    yyjson_val *said = yyjson_obj_get(choice, member);
-
-    return yyjson_is_str(yyjson_obj_get(choice, "finish_reason")) ||
-           is_any(yyjson_obj_get(said, "content")) ||
-           is_any(yyjson_obj_get(said, "reasoning_content")) ||
-           is_any(yyjson_obj_get(said, "reasoning")) ||
-           is_any(yyjson_obj_get(said, "refusal")) ||
-           is_any(yyjson_obj_get(said, "tool_calls")) ||
-           yyjson_is_obj(yyjson_obj_get(said, "function_call"));
-}
-
-static bool any_choice_says(yyjson_val *root, const char *member)
-{
-    yyjson_val *choices = yyjson_obj_get(root, "choices");
-    size_t i, max;
-    yyjson_val *choice;
-
-    yyjson_arr_foreach(choices, i, max, choice)
-    {
-        if (says_something(choice, member))
-            return true;
-    }
-    return false;
-}
 
 static void check_stream(struct str body)
 {
@@ -201,8 +168,7 @@ static void check_stream(struct str body)
             continue;
         doc = lenient_read(event.data);
         check(doc != NULL);
-        is_said = is_said ||
-                  any_choice_says(yyjson_doc_get_root(doc), "delta") ||
+        is_said = is_said || lenient_says(yyjson_doc_get_root(doc)) ||
                   yyjson_obj_get(yyjson_doc_get_root(doc), "error") != NULL;
         yyjson_doc_free(doc);
     }
@@ -222,7 +188,7 @@ void answers_check_chat(const struct heard *heard)
     doc = lenient_read(heard->body);
     root = yyjson_doc_get_root(doc);
     if (heard->status == 200)
-        check(any_choice_says(root, "message"));
+        check(lenient_says(root));
     else
         check(yyjson_is_obj(yyjson_obj_get(root, "error")));
     yyjson_doc_free(doc);

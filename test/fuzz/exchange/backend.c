@@ -407,6 +407,13 @@ static bool send_some(struct visit *visit)
     return any;
 }
 
+/* May his answer be complete for the router, and not for him? */
+static bool is_lying(enum deed deed)
+{
+    return deed == ANSWER_LONG || deed == ANSWER_EXTRA || deed == ANSWER_RAW ||
+           deed == ANSWER_STATUS;
+}
+
 static bool pump(struct visit *visit)
 {
     bool was_answering = visit->is_answering;
@@ -417,8 +424,13 @@ static bool pump(struct visit *visit)
         hang_up(visit);
         return true;
     }
-    if (was_answering && visit->plan.deed != ANSWER_EARLY)
-        check(visit->in.len == had);
+    if (was_answering && visit->plan.deed != ANSWER_EARLY &&
+        visit->in.len != had) {
+        /* who says more than he announced is asked again meanwhile */
+        check(is_lying(visit->plan.deed));
+        hang_up(visit);
+        return true;
+    }
     if (!visit->is_answering && visit->in.len > 0) {
         if (had == 0)
             visit->plan = next_plan(visit->is_far);

@@ -130,6 +130,12 @@ static void odd_lines_are_refused(void **state)
     assert_refused("GET /a HTTP/1.1\r\nHost: x\r\nX(: a\r\n\r\n", BAD_HTTP);
     assert_refused("GET /\0 HTTP/1.1\r\nHost: x\r\n\r\n", BAD_HTTP);
     assert_refused("GET /a\tb HTTP/1.1\r\nHost: x\r\n\r\n", BAD_HTTP);
+    assert_refused("GET  /a HTTP/1.1\r\nHost: x\r\n\r\n", BAD_HTTP);
+    assert_refused("GET /a  HTTP/1.1\r\nHost: x\r\n\r\n", BAD_HTTP);
+    assert_refused("GET /a HTTP/1.1 \r\nHost: x\r\n\r\n", BAD_HTTP);
+    assert_refused("GET /a b HTTP/1.1\r\nHost: x\r\n\r\n", BAD_HTTP);
+    assert_refused("GET /a\r\n\r\n", BAD_HTTP); /* HTTP/0.9 */
+    assert_refused("OPTIONS /a RTSP/1.0\r\nHost: x\r\n\r\n", BAD_HTTP);
     assert_refused("GET a HTTP/1.1\r\nHost: x\r\n\r\n", BAD_HTTP);
     assert_refused("GET /a HTTP/3.0\r\nHost: x\r\n\r\n", BAD_HTTP);
     assert_refused("GET /a HTTP/1.10\r\nHost: x\r\n\r\n", BAD_HTTP);

@@ -345,6 +345,80 @@ static void a_slow_reader_is_not_idle(void **state)
     caller_close(&caller);
 }
 
+/* The held answer gets a piece more; it is ended once the caller has left. */
+static void say_more(size_t len)
+{
+    char *body = calloc(1, len);
+
+    assert_non_null(body);
+    say_to(seen.held, (struct str){body, len});
+    free(body);
+}
+
+static void who_takes_nothing_of_an_answer_has_left(void **state)
+{
+    struct caller caller;
+
+    (void)state;
+    door.limits.write_ms = 300;
+    seen.answers_held_at_gone = true;
+    caller_open(&caller);
+    say(&caller, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+    loop_until(&loop, seen.held != NULL);
+    say_more(BIG_BODY);
+    /* saying more is no sign of life of his */
+    for (int i = 0; i < 20 && seen.gones == 0; i++) {
+        say_more(1000);
+        loop_run_ms(&loop, 100);
+    }
+    assert_int_equal(seen.gones, 1);
+    loop_until(&loop, atomic_load(&door.client_count) == 0);
+    caller_close(&caller);
+}
+
+static void who_takes_a_little_has_not_left(void **state)
+{
+    struct caller caller;
+
+    (void)state;
+    door.limits.write_ms = 300;
+    caller_open(&caller);
+    say(&caller, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+    loop_until(&loop, seen.held != NULL);
+    say_more(BIG_BODY);
+    for (int i = 0; i < 15; i++) {
+        char some[100 * 1000];
+
+        assert_true(read(caller.fd, some, sizeof(some)) > 0);
+        say_more(sizeof(some)); /* as fast as he reads */
+        loop_run_ms(&loop, 100);
+    }
+    assert_int_equal(seen.gones, 0);
+    finish_held(true);
+    caller_close(&caller);
+}
+
+static void an_answer_that_was_taken_may_pause(void **state)
+{
+    struct caller caller;
+
+    (void)state;
+    door.limits.write_ms = 200;
+    caller_open(&caller);
+    say(&caller, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+    loop_until(&loop, seen.held != NULL);
+    say_more(BIG_BODY);
+    loop_be_patient(&loop);
+    loop_until(&loop, (socket_read(caller.fd, &caller.got),
+                       caller.got.len == BIG_BODY));
+    say_more(10); /* nothing waits here, though he does not read it */
+    loop_run_ms(&loop, 500);
+    assert_int_equal(seen.gones, 0);
+    finish_held(true);
+    expect(&caller, "held");
+    caller_close(&caller);
+}
+
 static void a_big_last_answer_is_not_lost_by_closing(void **state)
 {
     struct caller caller;
@@ -554,6 +628,9 @@ int main(void)
         with_door(the_next_request_waits_for_an_answer_to_be_read),
         with_door(who_asks_and_does_not_read_is_not_read_either),
         with_door(a_slow_reader_is_not_idle),
+        with_door(who_takes_nothing_of_an_answer_has_left),
+        with_door(who_takes_a_little_has_not_left),
+        with_door(an_answer_that_was_taken_may_pause),
         with_door(a_big_last_answer_is_not_lost_by_closing),
         with_door(an_aborted_answer_is_a_reset),
         with_door(a_gone_request_may_be_aborted),

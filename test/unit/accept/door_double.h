@@ -165,6 +165,7 @@ static inline int door_begin(void **state)
         .head_ms = 10000,
         .body_ms = 10000,
         .idle_ms = 10000,
+        .write_ms = 10000,
         .memory_budget = 10000000,
         .memory_used = &memory_used,
     };

@@ -226,6 +226,22 @@ static void a_head_without_end_fails(void **state)
     assert_int_equal(t.heads, 0);
     try_fini(&t);
     close(peer);
+
+    try_open(&t);
+    peer = serve();
+    socket_say(&loop, peer, "HTTP/1.1 200 ");
+    socket_write(&loop, peer, (struct str){big, sizeof(big)});
+    assert_failed(&t, ERR_BAD_ANSWER);
+    try_fini(&t);
+    close(peer);
+
+    try_open(&t);
+    peer = serve();
+    for (unsigned i = 0; i < 40; i++)
+        socket_say(&loop, peer, "HTTP/1.1 103 Early Hints\r\n\r\n");
+    assert_failed(&t, ERR_BAD_ANSWER);
+    try_fini(&t);
+    close(peer);
 }
 
 static void some_connections_are_not_kept(void **state)

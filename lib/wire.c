@@ -103,7 +103,8 @@ static void decrypt(struct wire *wire, struct str raw)
         if (status == TLS_WAIT)
             return;
         wire->is_open = true;
-        wire->events->on_open(wire);
+        if (wire->events->on_open != NULL)
+            wire->events->on_open(wire);
     }
     while (!wire->is_closing && !wire->has_ended) {
         size_t len = 0;
@@ -401,16 +402,17 @@ static void init(struct wire *wire, uv_loop_t *loop,
 }
 
 int wire_adopt(struct wire *wire, uv_loop_t *loop, uv_os_sock_t fd,
-               const struct wire_events *events, void *owner)
+               struct tls *tls, const struct wire_events *events, void *owner)
 {
     int err;
 
     init(wire, loop, events, owner);
+    wire->tls = tls;
     err = uv_tcp_open(&wire->uv.tcp, fd);
     if (err == 0) {
         /* Nagle's algorithm meeting delayed acknowledgements costs 40 ms */
         (void)uv_tcp_nodelay(&wire->uv.tcp, 1);
-        wire->is_open = true;
+        wire->is_open = tls == NULL; /* else when the handshake is done */
         wire->is_reading = true;
         err = uv_read_start(&wire->uv.stream, on_alloc, on_read);
     }

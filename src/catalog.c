@@ -105,12 +105,51 @@ static void make_settings(struct maker *m)
                         "expected at least 1");
 }
 
-/* --- backends ----------------------------------------------------------- */
-
 static void free_tls(void *context)
 {
     tls_context_free(context);
 }
+
+/* Where it listens: what can be looked at before it does. */
+static void make_listen(struct maker *m)
+{
+    enum { UNIX_PATH_MAX = 107 };
+    struct config *c = m->config;
+    struct settings *s = &m->catalog->settings;
+    struct str certificate =
+        config_text(&c->root, CONFIG_ROOT_LISTEN_CERTIFICATE);
+    struct str key = config_text(&c->root, CONFIG_ROOT_LISTEN_KEY);
+    const char *why = "";
+    bool is_key = false;
+
+    s->unix_path = keep(m, config_text(&c->root, CONFIG_ROOT_LISTEN_UNIX));
+    s->unix_mode =
+        (unsigned)config_number(&c->root, CONFIG_ROOT_LISTEN_UNIX_MODE);
+    if (s->unix_path.len > UNIX_PATH_MAX)
+        config_complain(c, &c->root, CONFIG_ROOT_LISTEN_UNIX,
+                        "expected at most %d bytes", UNIX_PATH_MAX);
+    if (certificate.len == 0 && key.len == 0)
+        return;
+    if (certificate.len == 0 || key.len == 0) {
+        config_complain(c, &c->root,
+                        key.len == 0 ? CONFIG_ROOT_LISTEN_KEY
+                                     : CONFIG_ROOT_LISTEN_CERTIFICATE,
+                        "expected both, listen.tls_certificate and "
+                        "listen.tls_key");
+        return;
+    }
+    s->tls = tls_server_context_new(certificate.ptr, key.ptr, &is_key, &why);
+    if (s->tls == NULL)
+        config_complain(
+            c, &c->root,
+            is_key ? CONFIG_ROOT_LISTEN_KEY : CONFIG_ROOT_LISTEN_CERTIFICATE,
+            "expected a PEM file%s: %s",
+            is_key ? " of the certificate's key" : " of a certificate", why);
+    else
+        arena_defer(m->arena, free_tls, s->tls);
+}
+
+/* --- backends ----------------------------------------------------------- */
 
 static void make_replicas(struct maker *m, struct backend *backend,
                           const struct config_value *urls)
@@ -543,6 +582,7 @@ struct catalog *catalog_new(struct config *config)
     atomic_init(&catalog->references, 1);
     arena_init(&catalog->arena);
     make_settings(&maker);
+    make_listen(&maker);
     make_claude(&maker);
     make_backends(&maker);
     make_rules(&maker);

@@ -95,7 +95,10 @@ struct api_key {
 struct settings {
     struct str host;
     unsigned port;
-    unsigned workers; /* at least 1 */
+    struct str unix_path; /* empty: no Unix socket */
+    unsigned unix_mode;
+    struct tls_context *tls; /* of the port; NULL: plain */
+    unsigned workers;        /* at least 1 */
     int64_t assumed_max_tokens;
     int cloud_fallback; /* enum config_fallback */
     int64_t default_max_tokens;
@@ -129,6 +132,12 @@ struct catalog {
     const struct backend *local; /* the first of each tier, or NULL */
     const struct backend *cloud;
 };
+
+/* Does it listen on a port? */
+static inline bool settings_has_port(const struct settings *settings)
+{
+    return !str_eq(settings->host, STR("none"));
+}
 
 /* Makes a catalog of a configuration, with one reference.  NULL when its
  * parts do not fit together: then the configuration's `problems` say why. */

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import OpenAI from 'openai';
 
-const weir =
+export const weir =
   process.env.WEIR_BIN ??
   fileURLToPath(new URL('../../build/dev/weir', import.meta.url));
 
@@ -146,31 +146,38 @@ export class Weir {
     readonly port: number,
   ) {}
 
-  static async start(
-    env: Record<string, string>,
-    ...args: string[]
-  ): Promise<Weir> {
-    const child = spawn(weir, ['serve', ...args], {
+  static start(env: Record<string, string>, ...args: string[]): Promise<Weir> {
+    return Weir.run(spawn(weir, ['serve', ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: cleanEnv({
-        HOST: '127.0.0.1',
-        PORT: '0',
-        LOG_FORMAT: 'json',
-        ...env,
-      }),
+      env: Weir.environment(env),
+    }));
+  }
+
+  static environment(env: Record<string, string>): Record<string, string> {
+    return cleanEnv({
+      HOST: '127.0.0.1',
+      PORT: '0',
+      LOG_FORMAT: 'json',
+      ...env,
     });
+  }
+
+  /** Waits until a process that was started somehow listens. */
+  static async run(child: ChildProcess): Promise<Weir> {
     const log: string[] = [];
+    let isListening = false;
     let port = 0;
     createInterface({ input: child.stdout! }).on('line', (l) => log.push(l));
     createInterface({ input: child.stderr! }).on('line', (line) => {
       log.push(line);
-      const found = /"msg":"listening".*http:\/\/127\.0\.0\.1:(\d+)/.exec(line);
+      isListening ||= line.includes('"msg":"listening"');
+      const found = /"msg":"listening".*https?:\/\/127\.0\.0\.1:(\d+)/.exec(line);
       if (found) port = Number(found[1]);
     });
     await eventually('the router listens', () => {
       if (child.exitCode !== null)
         throw new Error(`weir serve ended:\n${log.join('\n')}`);
-      return port > 0 ? true : undefined;
+      return isListening;
     });
     return new Weir(child, log, port);
   }

@@ -88,10 +88,10 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 /* Without it OpenSSL would ask on the terminal. */
 static int no_password(char *room, int size, int writing, void *ctx)
 {
-    (void)room;
-    (void)size;
     (void)writing;
     (void)ctx;
+    if (size > 0)
+        room[0] = '\0';
     return 0;
 }
 

@@ -469,6 +469,19 @@ int wire_connect(struct wire *wire, uv_loop_t *loop,
     return err;
 }
 
+void wire_start_tls(struct wire *wire, struct tls *tls)
+{
+    check(wire->tls == NULL && wire->is_open && wire_queued(wire) == 0);
+    wire->tls = tls;
+    wire->wants_bytes = true;
+    read_as_wanted(wire);
+    wire->is_open = false;
+    if (tls_handshake(tls) == TLS_BROKEN)
+        give_up(wire);
+    else
+        flush_records(wire);
+}
+
 static void on_closed(uv_handle_t *handle)
 {
     struct wire *wire = handle->data;

@@ -92,6 +92,10 @@ MUST_USE int wire_connect(struct wire *wire, uv_loop_t *loop,
                           const struct sockaddr *address, struct tls *tls,
                           const struct wire_events *events, void *owner);
 
+/* Speaks TLS from now on, as the client, on a plain connection that stands
+ * and has nothing queued; `tls` is owned.  on_open comes a second time. */
+void wire_start_tls(struct wire *wire, struct tls *tls);
+
 /* Sends the pieces; what does not leave at once is copied. */
 void wire_write(struct wire *wire, const struct str pieces[], size_t count);
 /* The same without copying: the bytes must stay until on_drain or

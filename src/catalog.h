@@ -11,6 +11,7 @@
 #include "config.h"
 #include "dialect/claude.h"
 #include "endpoint.h"
+#include "proxy.h"
 #include "regex.h"
 #include "secret.h"
 #include "tls.h"
@@ -41,7 +42,8 @@ struct catalog;
 struct replica {
     const struct backend *backend;
     struct endpoint endpoint;
-    unsigned index; /* counts all replicas of the catalog */
+    const struct proxy *proxy; /* on the way to it; NULL: none */
+    unsigned index;            /* counts all replicas of the catalog */
 
     _Atomic int state; /* enum health_state */
     _Atomic uint64_t rests_until_ms;

@@ -91,6 +91,7 @@ static void ask(struct probe *probe)
         .replica = probe->replica,
         .allowed = TIER_ANY, /* it bears nothing of a caller's */
         .is_probe = true,
+        .connect_ms = timeout_ms,
         .piece_count = 1,
     };
 

@@ -537,6 +537,11 @@ void wire_shutdown(struct wire *wire)
 
     if (wire->is_closing || wire->is_broken)
         return;
+    if (wire->tls != NULL) {
+        /* without it the peer cannot tell the end from a cut line */
+        tls_goodbye(wire->tls);
+        flush_records(wire);
+    }
     request = must_alloc(sizeof(*request));
     if (uv_shutdown(request, &wire->uv.stream, on_shutdown) != 0)
         free(request);

@@ -42,6 +42,21 @@ static void warn_if_open(const struct catalog *catalog)
                 STR_ARG(catalog->cloud->name));
 }
 
+/* Which way leads to the backends, without what opens it. */
+static void say_proxies(const struct catalog *catalog)
+{
+    for (unsigned i = 0; i < catalog->backend_count; i++) {
+        const struct backend *backend = &catalog->backends[i];
+
+        for (unsigned k = 0; k < backend->replica_count; k++)
+            if (backend->replicas[k].proxy != NULL)
+                log_say(LOG_INFO, "proxy", "backend %.*s replica %u by %s:%u",
+                        STR_ARG(backend->name), k,
+                        backend->replicas[k].proxy->host,
+                        backend->replicas[k].proxy->port);
+    }
+}
+
 static void warn_if_ignored(const struct config *config)
 {
     static const enum config_option short_form[] = {
@@ -152,6 +167,7 @@ static void reload(struct gateway *gateway, serve_load *load, void *ctx,
         warn_if_ignored(&config);
         warn_if_fixed(&config, values);
         warn_if_open(catalog);
+        say_proxies(catalog);
         gateway_follow(gateway, catalog_ref(catalog));
         log_say(LOG_INFO, "configuration reloaded",
                 "backends %u models %u rules %u keys %u",
@@ -221,6 +237,7 @@ static int run(struct catalog *catalog, serve_load *load, void *ctx,
     block_signals(&signals);
     log_start();
     warn_if_open(catalog);
+    say_proxies(catalog);
     gateway = gateway_start(catalog_ref(catalog), &given, &why);
     if (gateway == NULL) {
         log_stop();

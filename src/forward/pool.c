@@ -1,11 +1,10 @@
-#include "pool.h"
+#include "pool_private.h"
 
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "check.h"
-#include "inherit.h"
 #include "tunnel.h"
 
 static void try_next_address(struct conn *conn);
@@ -418,7 +417,7 @@ void pool_release(struct conn *conn, bool keep)
 
 /* --- the pool as a whole ------------------------------------------------ */
 
-static void serve_catalog(struct pool *pool, struct catalog *catalog)
+void pool_serve_catalog(struct pool *pool, struct catalog *catalog)
 {
     pool->catalog = catalog_ref(catalog);
     pool->max_idle = catalog->settings.pool_size;
@@ -443,84 +442,20 @@ void pool_init(struct pool *pool, uv_loop_t *loop, struct deadlines *deadlines,
 {
     *pool = (struct pool){.loop = loop, .deadlines = deadlines};
     list_init(&pool->used);
-    serve_catalog(pool, catalog);
+    pool_serve_catalog(pool, catalog);
 }
 
-/* The same server in the other catalog, if connections may stay. */
-static struct replica *heir_of(const struct catalog *catalog,
-                               const struct replica *replica)
-{
-    struct replica *heir = inherit_find(catalog, replica);
-
-    return heir != NULL && inherit_connections(replica, heir) ? heir : NULL;
-}
-
-static void hand_on(struct conn *conn, struct replica *heir)
-{
-    (void)catalog_ref(heir->backend->catalog);
-    catalog_unref(conn->replica->backend->catalog);
-    conn->replica = heir;
-}
-
-/* What waits on the old shelf goes to the new one. */
-static void move_shelf(struct pool *pool, struct pool_shelf *from,
-                       struct replica *heir)
-{
-    struct pool_shelf *to = &pool->shelves[heir->index];
-
-    while (!list_empty(&from->idle)) {
-        struct conn *conn = list_entry(from->idle.next, struct conn, link);
-
-        list_remove(&conn->link);
-        list_push_back(&to->idle, &conn->link);
-        to->count++;
-        hand_on(conn, heir);
-    }
-    if (to->session == NULL) {
-        to->session = from->session;
-        from->session = NULL;
-    }
-}
-
-static void close_idle(struct pool_shelf *shelf)
+void pool_close_shelf(struct pool_shelf *shelf)
 {
     while (!list_empty(&shelf->idle))
         fail(list_entry(shelf->idle.next, struct conn, link), OK, NULL);
-}
-
-void pool_follow(struct pool *pool, struct catalog *catalog)
-{
-    struct catalog *was = pool->catalog;
-    struct pool_shelf *shelves = pool->shelves;
-    unsigned count = pool->shelf_count;
-
-    for (unsigned i = 0; i < count; i++)
-        if (heir_of(catalog, shelves[i].replica) == NULL)
-            close_idle(&shelves[i]);
-    serve_catalog(pool, catalog);
-    for (unsigned i = 0; i < count; i++) {
-        struct replica *heir = heir_of(catalog, shelves[i].replica);
-
-        if (heir != NULL)
-            move_shelf(pool, &shelves[i], heir);
-        SSL_SESSION_free(shelves[i].session);
-    }
-    list_each_safe (link, &pool->used) {
-        struct conn *conn = list_entry(link, struct conn, link);
-        struct replica *heir = heir_of(catalog, conn->replica);
-
-        if (heir != NULL)
-            hand_on(conn, heir);
-    }
-    free(shelves);
-    catalog_unref(was);
 }
 
 void pool_close(struct pool *pool)
 {
     pool->max_idle = 0;
     for (unsigned i = 0; i < pool->shelf_count; i++)
-        close_idle(&pool->shelves[i]);
+        pool_close_shelf(&pool->shelves[i]);
     while (!list_empty(&pool->used)) {
         struct conn *conn = list_entry(pool->used.next, struct conn, link);
 

@@ -6,6 +6,7 @@ import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import OpenAI from 'openai';
+import { afterAll } from 'vitest';
 
 export const weir =
   process.env.WEIR_BIN ??
@@ -21,6 +22,14 @@ function cleanEnv(extra: Record<string, string>): Record<string, string> {
     ...extra,
   };
 }
+
+// A test that fails does not stop what it started: nothing outlives its file.
+const children = new Set<ChildProcess>();
+afterAll(() => {
+  for (const child of children)
+    if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
+  children.clear();
+});
 
 /** Waits until `check` gives something, or fails with what it gave last. */
 export async function eventually<T>(
@@ -88,6 +97,7 @@ export class Sim {
       ],
       { stdio: ['ignore', 'pipe', 'pipe'], env: cleanEnv({}) },
     );
+    children.add(child);
     const output: string[] = [];
     const urls: Record<string, string> = {};
     createInterface({ input: child.stderr! }).on('line', (l) => output.push(l));
@@ -164,6 +174,7 @@ export class Weir {
 
   /** Waits until a process that was started somehow listens. */
   static async run(child: ChildProcess): Promise<Weir> {
+    children.add(child);
     const log: string[] = [];
     let isListening = false;
     let port = 0;

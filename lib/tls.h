@@ -8,13 +8,19 @@
 #include "buf.h"
 #include "str.h"
 
-/* What client connections share: trusted roots and settings.  Read-only once
- * made, so all threads may use one. */
+/* What connections share: trusted roots or a certificate, and settings.
+ * Read-only once made, so all threads may use one. */
 struct tls_context;
 
 /* `ca_file` is a PEM file of trusted roots, or empty for the system's.  On
  * failure NULL, with *why a static or arena-free sentence of OpenSSL. */
 struct tls_context *tls_context_new(const char *ca_file, const char **why);
+/* The same for server connections: PEM files of the certificate, with those
+ * between it and its authority behind it, and of its key.  On failure NULL,
+ * with *why; *is_key tells which of the two files is to blame. */
+struct tls_context *tls_server_context_new(const char *certificate_file,
+                                           const char *key_file, bool *is_key,
+                                           const char **why);
 void tls_context_free(struct tls_context *context);
 
 struct tls {
@@ -35,6 +41,8 @@ enum tls_status {
  * name.  Resumes `session` when it is not NULL. */
 struct tls *tls_client_new(struct tls_context *context, const char *host,
                            SSL_SESSION *session);
+/* A server session.  Keeps what it needs of the context. */
+struct tls *tls_server_new(struct tls_context *context);
 void tls_free(struct tls *tls);
 
 /* Raw bytes from the peer. */

@@ -110,7 +110,8 @@ static void decrypt(struct wire *wire, struct str raw)
         if (status == TLS_WAIT)
             return;
         wire->is_open = true;
-        wire->events->on_open(wire);
+        if (wire->events->on_open != NULL)
+            wire->events->on_open(wire);
     }
     while (!wire->is_closing && !wire->has_ended) {
         size_t len = 0;
@@ -493,16 +494,17 @@ static void init(struct wire *wire, uv_loop_t *loop,
 }
 
 int wire_adopt(struct wire *wire, uv_loop_t *loop, uv_os_sock_t fd,
-               const struct wire_events *events, void *owner)
+               struct tls *tls, const struct wire_events *events, void *owner)
 {
     int err;
 
     init(wire, loop, events, owner);
+    wire->tls = tls;
     err = uv_tcp_open(&wire->uv.tcp, fd);
     if (err == 0) {
         /* Nagle's algorithm meeting delayed acknowledgements costs 40 ms */
         (void)uv_tcp_nodelay(&wire->uv.tcp, 1);
-        wire->is_open = true;
+        wire->is_open = tls == NULL; /* else when the handshake is done */
         wire->is_reading = true;
         err = uv_read_start(&wire->uv.stream, on_alloc, on_read);
     }
@@ -557,6 +559,19 @@ int wire_connect(struct wire *wire, uv_loop_t *loop,
     if (err != 0)
         wire_close(wire);
     return err;
+}
+
+void wire_start_tls(struct wire *wire, struct tls *tls)
+{
+    check(wire->tls == NULL && wire->is_open && wire_queued(wire) == 0);
+    wire->tls = tls;
+    wire->wants_bytes = true;
+    read_as_wanted(wire);
+    wire->is_open = false;
+    if (tls_handshake(tls) == TLS_BROKEN)
+        give_up(wire);
+    else
+        flush_records(wire);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -616,6 +631,11 @@ void wire_shutdown(struct wire *wire)
 
     if (wire->is_closing || wire->is_broken)
         return;
+    if (wire->tls != NULL) {
+        /* without it the peer cannot tell the end from a cut line */
+        tls_goodbye(wire->tls);
+        flush_records(wire);
+    }
     send_gathered(wire);
     request = must_alloc(sizeof(*request));
     if (uv_shutdown(request, &wire->uv.stream, on_shutdown) != 0)

@@ -52,8 +52,8 @@ void wire_loop_gather_close(uv_loop_t *loop);
 struct wire;
 
 struct wire_events {
-    /* The connection stands, the TLS handshake is done.  NULL for accepted
-     * wires. */
+    /* The connection stands, the TLS handshake is done.  May be NULL for
+     * accepted wires. */
     void (*on_open)(struct wire *wire);
     void (*on_bytes)(struct wire *wire, struct str bytes);
     void (*on_drain)(struct wire *wire);
@@ -92,10 +92,12 @@ struct wire {
     bool is_closing;
 };
 
-/* Takes over a connected socket and begins to read.  On failure the wire is
- * closed, on_closed included, and the error code is returned. */
+/* Takes over a connected socket, of TCP or Unix, and begins to read; `tls` is
+ * owned from now on, NULL for plain.  On failure the wire is closed, on_closed
+ * included, and the error code is returned. */
 MUST_USE int wire_adopt(struct wire *wire, uv_loop_t *loop, uv_os_sock_t fd,
-                        const struct wire_events *events, void *owner);
+                        struct tls *tls, const struct wire_events *events,
+                        void *owner);
 
 /* Begins to connect; `tls` is owned from now on, NULL for plain.  A failure
  * that the system reports at once (no descriptors, no such address family) is
@@ -104,6 +106,10 @@ MUST_USE int wire_adopt(struct wire *wire, uv_loop_t *loop, uv_os_sock_t fd,
 MUST_USE int wire_connect(struct wire *wire, uv_loop_t *loop,
                           const struct sockaddr *address, struct tls *tls,
                           const struct wire_events *events, void *owner);
+
+/* Speaks TLS from now on, as the client, on a plain connection that stands
+ * and has nothing queued; `tls` is owned.  on_open comes a second time. */
+void wire_start_tls(struct wire *wire, struct tls *tls);
 
 /* Sends the pieces; what does not leave at once is copied. */
 void wire_write(struct wire *wire, const struct str pieces[], size_t count);

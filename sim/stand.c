@@ -352,7 +352,7 @@ static void on_socket(void *ctx, uv_os_sock_t fd)
     struct stand *stand = ctx;
 
     stand->counters.accepted++;
-    door_admit(&stand->door, fd);
+    door_admit(&stand->door, fd, NULL);
 }
 
 bool stand_open(struct stand *stand, const struct stand_kind *kind,

@@ -1,4 +1,4 @@
-#include "catalog.h"
+#include "catalog_private.h"
 
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -7,12 +7,6 @@
 
 #include "check.h"
 #include "config_value.h"
-
-struct maker {
-    struct config *config;
-    struct catalog *catalog;
-    struct arena *arena;
-};
 
 struct str tier_name(enum tier tier)
 {
@@ -124,12 +118,12 @@ static void make_settings(struct maker *m)
                         "expected at least 1");
 }
 
-/* --- backends ----------------------------------------------------------- */
-
 static void free_tls(void *context)
 {
     tls_context_free(context);
 }
+
+/* --- backends ----------------------------------------------------------- */
 
 static void make_replicas(struct maker *m, struct backend *backend,
                           const struct config_value *urls)
@@ -292,6 +286,7 @@ static void make_backend(struct maker *m, const struct config_node *node)
     if (backend->max_in_flight == 0)
         config_complain(m->config, node, CONFIG_BACKEND_IN_FLIGHT,
                         "expected more than 0");
+    catalog_make_proxies(m, backend, node);
     make_tls(m, backend, node, CONFIG_BACKEND_CA_FILE,
              config_text(node, CONFIG_BACKEND_CA_FILE));
     for (unsigned i = 0; i < node->model_count; i++)
@@ -341,6 +336,7 @@ static void make_short_form(struct maker *m)
             m->arena, config_get(root, CONFIG_ROOT_LOCAL_KEY)->secret.bytes);
         make_replicas(m, backend, config_get(root, CONFIG_ROOT_LOCAL_URL));
         make_queue(m, backend, catalog->settings.max_in_flight);
+        catalog_make_proxies(m, backend, NULL);
         make_tls(m, backend, root, CONFIG_ROOT_LOCAL_URL, STR(""));
         model = model_add(m, backend, name, name);
         model->context_window = config_number(root, CONFIG_ROOT_LOCAL_CONTEXT);
@@ -357,6 +353,7 @@ static void make_short_form(struct maker *m)
             m->arena, config_get(root, CONFIG_ROOT_CLOUD_KEY)->secret.bytes);
         make_replicas(m, backend, config_get(root, CONFIG_ROOT_CLOUD_URL));
         make_queue(m, backend, catalog->settings.max_in_flight);
+        catalog_make_proxies(m, backend, NULL);
         make_tls(m, backend, root, CONFIG_ROOT_CLOUD_URL, STR(""));
         backend->default_model = model_add(m, backend, name, name);
     }
@@ -587,6 +584,7 @@ struct catalog *catalog_new(struct config *config)
     atomic_init(&catalog->references, 1);
     arena_init(&catalog->arena);
     make_settings(&maker);
+    catalog_make_listen(&maker);
     make_claude(&maker);
     make_backends(&maker);
     make_rules(&maker);

@@ -13,6 +13,7 @@
 #include "dialect/claude.h"
 #include "endpoint.h"
 #include "list.h"
+#include "proxy.h"
 #include "regex.h"
 #include "secret.h"
 #include "tls.h"
@@ -53,7 +54,8 @@ struct queue {
 struct replica {
     const struct backend *backend;
     struct endpoint endpoint;
-    unsigned index; /* counts all replicas of the catalog */
+    const struct proxy *proxy; /* on the way to it; NULL: none */
+    unsigned index;            /* counts all replicas of the catalog */
 
     _Atomic int state;               /* enum health_state */
     _Atomic uint64_t rests_until_ms; /* RESTING: then a trial is due */
@@ -117,7 +119,10 @@ struct api_key {
 struct settings {
     struct str host;
     unsigned port;
-    unsigned workers; /* at least 1 */
+    struct str unix_path; /* empty: no Unix socket */
+    unsigned unix_mode;
+    struct tls_context *tls; /* of the port; NULL: plain */
+    unsigned workers;        /* at least 1 */
     int64_t assumed_max_tokens;
     int cloud_fallback; /* enum config_fallback */
     int64_t default_max_tokens;
@@ -157,6 +162,12 @@ struct catalog {
     const struct backend *local; /* the first of each tier, or NULL */
     const struct backend *cloud;
 };
+
+/* Does it listen on a port? */
+static inline bool settings_has_port(const struct settings *settings)
+{
+    return !str_eq(settings->host, STR("none"));
+}
 
 /* Makes a catalog of a configuration, with one reference.  NULL when its
  * parts do not fit together: then the configuration's `problems` say why. */

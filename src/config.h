@@ -100,6 +100,8 @@ void config_override(struct config *config, enum config_option option,
 /* `weir check`: every value that is in force, with its origin.  Secrets are
  * hidden. */
 void config_show(const struct config *config, struct buf *out);
+/* The manual page weir.yaml(5), for man(7). */
+void config_manual(struct buf *out);
 /* docs/config.md. */
 void config_document(struct buf *out);
 

@@ -149,3 +149,96 @@ void config_document(struct buf *out)
                 document_row(&config_rows[i], out);
     }
 }
+
+/* --- weir.yaml(5) --------------------------------------------------------- */
+
+/* man(7): a backslash, a hyphen and a dot that begins a line mean something.
+ * What stands between backticks is bold. */
+static void put_roff(struct buf *out, struct str text)
+{
+    bool is_bold = false;
+
+    for (size_t i = 0; i < text.len; i++) {
+        switch (text.ptr[i]) {
+        case '\\':
+            buf_put(out, STR("\\e"));
+            break;
+        case '-':
+            buf_put(out, STR("\\-"));
+            break;
+        case '`':
+            is_bold = !is_bold;
+            buf_put(out, is_bold ? STR("\\fB") : STR("\\fR"));
+            break;
+        case '.':
+        case '\'':
+            if (out->len > 0 && out->ptr[out->len - 1] == '\n')
+                buf_put(out, STR("\\&"));
+            buf_put_char(out, text.ptr[i]);
+            break;
+        default:
+            buf_put_char(out, text.ptr[i]);
+            break;
+        }
+    }
+}
+
+static void put_bold(struct buf *out, struct str text)
+{
+    buf_put(out, STR("\\fB"));
+    put_roff(out, text);
+    buf_put(out, STR("\\fR"));
+}
+
+static void manual_row(const struct config_row *row, struct buf *out)
+{
+    buf_put(out, STR(".TP\n"));
+    put_bold(out, row->path);
+    buf_put_char(out, '\n');
+    put_roff(out, row->help);
+    buf_put(out, STR("\nTakes "));
+    put_roff(out, str_of(config_type_expects(row->type)));
+    buf_put(out, STR(".\n"));
+    if (row->section == CONFIG_ROOT && row->env.len > 0) {
+        buf_put(out, STR("Environment: "));
+        put_bold(out, row->env);
+        buf_put(out, STR(".\n"));
+    }
+    if (row->otherwise.len > 0) {
+        buf_put(out, STR("Default: "));
+        put_bold(out, row->otherwise);
+        buf_put(out, STR(".\n"));
+    }
+}
+
+void config_manual(struct buf *out)
+{
+    buf_put(out,
+            STR(".\\\" Made from src/config.def by weir options --man.\n"
+                ".TH WEIR.YAML 5 \"\" \"weir " WEIR_VERSION
+                "\" \"File Formats\"\n"
+                ".SH NAME\nweir.yaml \\- configuration of weir(1)\n"
+                ".SH DESCRIPTION\n"
+                "A YAML file, read by\n.BR \"weir serve \\-\\-config\" .\n"
+                "Every setting can also be given in the environment, which "
+                "wins over the file, and alone is enough.\n"
+                "${VARIABLE} and ${VARIABLE:\\-otherwise} are replaced in "
+                "every value, and a secret may be given as file:/path.\n"
+                ".B weir check\nprints what is in force, each value with "
+                "its origin.\n"));
+    for (unsigned s = 0; s < CONFIG_SECTIONS; s++) {
+        buf_put(out, STR(".SH "));
+        for (size_t i = 0; i < sections[s].title.len; i++) {
+            char c = sections[s].title.ptr[i];
+
+            buf_put_char(out, c >= 'a' && c <= 'z' ? (char)(c - 32) : c);
+        }
+        buf_put_char(out, '\n');
+        put_roff(out, sections[s].words);
+        buf_put_char(out, '\n');
+        for (unsigned i = 0; i < CONFIG_OPTIONS; i++)
+            if (config_rows[i].section == (enum config_section)s)
+                manual_row(&config_rows[i], out);
+    }
+    buf_put(out, STR(".SH SEE ALSO\n.BR weir (1)\n"));
+}

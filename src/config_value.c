@@ -132,6 +132,20 @@ static bool count(struct config_value *value, uint64_t least, uint64_t most)
     return true;
 }
 
+/* Octal, as chmod(1) takes it. */
+static bool mode(struct config_value *value)
+{
+    struct str text = value->text;
+
+    value->number = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '7')
+            return false;
+        value->number = value->number * 8 + (text.ptr[i] - '0');
+    }
+    return text.len >= 3 && text.len <= 4 && value->number <= 0777;
+}
+
 /* Header and log values, and parts of paths. */
 static bool is_name(struct str s)
 {
@@ -221,6 +235,8 @@ const char *config_type_expects(enum config_type type)
         return "error, warn, info or debug";
     case CONFIG_TYPE_LOG_FORMAT:
         return "logfmt or json";
+    case CONFIG_TYPE_MODE:
+        return "the permissions of a file: 0600, 0660, 0666";
     }
     return "";
 }
@@ -276,6 +292,8 @@ bool config_value_parse(enum config_type type, struct config_value *value)
         return one_of(log_levels, value);
     case CONFIG_TYPE_LOG_FORMAT:
         return one_of(log_formats, value);
+    case CONFIG_TYPE_MODE:
+        return mode(value);
     }
     return false;
 }

@@ -24,6 +24,7 @@ enum config_type {
     CONFIG_TYPE_REASONING,
     CONFIG_TYPE_LOG_LEVEL,
     CONFIG_TYPE_LOG_FORMAT,
+    CONFIG_TYPE_MODE,
 };
 
 /* What the enums' numbers mean. */

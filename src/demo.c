@@ -358,18 +358,17 @@ static struct gateway *start_router(const struct sim *sim, struct voice *voice)
 {
     struct catalog *catalog = router_catalog(sim, voice);
     struct gateway *gateway;
-    const char *why = "";
-    unsigned port;
+    struct buf why;
 
     if (catalog == NULL)
         return NULL;
-    port = catalog->settings.port;
-    gateway = gateway_start(catalog, &why);
+    buf_init(&why, 1024);
+    gateway = gateway_start(catalog, &(struct gateway_sockets){0}, &why);
     if (gateway == NULL)
         fprintf(stderr,
-                "weir: cannot listen on port %u: %s (PORT=0 takes a free "
-                "one)\n",
-                port, why);
+                "weir: cannot listen on %.*s (PORT=0 takes a free one)\n",
+                STR_ARG(buf_str(&why)));
+    buf_fini(&why);
     return gateway;
 }
 

@@ -41,6 +41,7 @@ static enum health_event event_of(const struct exchange *x, enum error error)
     case ERR_CONNECT:
     case ERR_CONNECT_TIMEOUT:
     case ERR_TLS:
+    case ERR_PROXY:
     case ERR_CLOSED:
         return HEALTH_TRY_GONE;
     case ERR_BACKEND_BUSY:

@@ -236,7 +236,50 @@ static uint64_t raise_descriptors(void)
     return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : DESCRIPTORS;
 }
 
-struct gateway *gateway_start(struct catalog *catalog, const char **why)
+static bool adopt_sockets(struct listener *listener,
+                          const struct gateway_sockets *given, struct buf *why)
+{
+    const char *reason = "";
+
+    for (unsigned i = 0; i < given->count; i++) {
+        int fd = given->first + (int)i;
+
+        if (!listener_add_socket(listener, fd, &reason)) {
+            buf_printf(why, "descriptor %d: %s", fd, reason);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool open_sockets(struct listener *listener,
+                         const struct settings *settings, struct buf *why)
+{
+    const char *reason = "";
+
+    if (!settings_has_port(settings) && settings->unix_path.len == 0) {
+        buf_put(why, STR("listen.host is none, and there is no listen.unix"));
+        return false;
+    }
+    if (settings_has_port(settings) &&
+        !listener_add_port(listener, settings->host.ptr, settings->port,
+                           &reason)) {
+        buf_printf(why, "%.*s port %u: %s", STR_ARG(settings->host),
+                   settings->port, reason);
+        return false;
+    }
+    if (settings->unix_path.len > 0 &&
+        !listener_add_unix(listener, settings->unix_path.ptr,
+                           (mode_t)settings->unix_mode, &reason)) {
+        buf_printf(why, "%.*s: %s", STR_ARG(settings->unix_path), reason);
+        return false;
+    }
+    return true;
+}
+
+struct gateway *gateway_start(struct catalog *catalog,
+                              const struct gateway_sockets *given,
+                              struct buf *why)
 {
     struct gateway *gateway = must_calloc(1, sizeof(*gateway));
     const struct settings *settings = &catalog->settings;
@@ -248,8 +291,11 @@ struct gateway *gateway_start(struct catalog *catalog, const char **why)
     gateway->host = (struct worker_host){on_health, write_metrics, is_draining,
                                          on_followed, gateway};
     check(uv_loop_init(&gateway->loop) == 0);
-    if (!listener_open(&gateway->listener, &gateway->loop, settings->host.ptr,
-                       settings->port, on_socket, gateway, why)) {
+    listener_init(&gateway->listener, &gateway->loop, on_socket, gateway);
+    if (!(given->count > 0 ? adopt_sockets(&gateway->listener, given, why)
+                           : open_sockets(&gateway->listener, settings, why))) {
+        listener_close(&gateway->listener);
+        uv_run(&gateway->loop, UV_RUN_DEFAULT);
         check(uv_loop_close(&gateway->loop) == 0);
         catalog_unref(catalog);
         free(gateway);

@@ -9,11 +9,20 @@
 
 struct gateway;
 
-/* Starts to serve on threads of its own and returns when the port is open.
- * NULL with *why, a static sentence, when it cannot be.  Takes over one
- * reference to the catalog. */
-struct gateway *gateway_start(struct catalog *catalog, const char **why);
-/* The port that it listens on. */
+/* Sockets that listen already: `count` descriptors from `first` on. */
+struct gateway_sockets {
+    int first;
+    unsigned count;
+};
+
+/* Starts to serve on threads of its own and returns when its sockets are
+ * open: those that are given, or else those of the catalog's settings.  NULL
+ * when they cannot be, with a sentence in `why`.  Takes over one reference to
+ * the catalog. */
+struct gateway *gateway_start(struct catalog *catalog,
+                              const struct gateway_sockets *given,
+                              struct buf *why);
+/* The port that it listens on; 0: none. */
 unsigned gateway_port(const struct gateway *gateway);
 /* Serves another catalog: new requests by the new one, those under way keep
  * theirs.  Returns when all workers do so.  Takes over one reference.  Not

@@ -17,7 +17,8 @@ struct replica *inherit_find(const struct catalog *catalog,
 
 bool inherit_connections(const struct replica *from, const struct replica *to)
 {
-    return str_eq(from->backend->ca_file, to->backend->ca_file);
+    return str_eq(from->backend->ca_file, to->backend->ca_file) &&
+           proxy_equal(from->proxy, to->proxy);
 }
 
 static void copy_health(struct replica *to, struct replica *from)

@@ -11,7 +11,7 @@ struct replica *inherit_find(const struct catalog *catalog,
                              const struct replica *like);
 
 /* May a connection to the one serve requests to the other?  Not when other
- * authorities are trusted. */
+ * authorities are trusted, or the way is another one. */
 bool inherit_connections(const struct replica *from, const struct replica *to);
 
 /* Copies the health of every replica of `to` that `from` has, too.  From any

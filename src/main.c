@@ -29,7 +29,7 @@ static const char usage[] =
     "  demo       the same on stand-ins, with a few requests to look at\n"
     "  sim        stand-ins for vLLM and Anthropic, with faults on demand\n"
     "  check      print the configuration that is in force, and its problems\n"
-    "  options    list every option\n"
+    "  options    list every option; --man: as the manual page weir.yaml(5)\n"
     "  errors     list every error\n"
     "  version    print the version\n"
     "\n"
@@ -54,7 +54,7 @@ struct arguments {
         const char *text;
     } overrides[8];
     unsigned override_count;
-    bool is_markdown;
+    bool is_manual;
 };
 
 static const struct {
@@ -117,8 +117,10 @@ static void parse_arguments(struct arguments *arguments, int argc, char **argv)
             file = value_of("-c", argc, argv, &i);
         if (file != NULL) {
             arguments->file = file;
+        } else if (str_eq(str_of(argv[i]), STR("--man"))) {
+            arguments->is_manual = true;
         } else if (str_eq(str_of(argv[i]), STR("--markdown"))) {
-            arguments->is_markdown = true;
+            arguments->is_manual = false;
         } else if (!take_flag(arguments, argc, argv, &i)) {
             fprintf(stderr,
                     "weir %s: unknown option %s; `weir help` lists them\n",
@@ -195,9 +197,11 @@ static int command_options(struct arguments *arguments)
 {
     struct buf text;
 
-    (void)arguments;
     buf_init(&text, 4 << 20);
-    config_document(&text);
+    if (arguments->is_manual)
+        config_manual(&text);
+    else
+        config_document(&text);
     print(&text);
     buf_fini(&text);
     return EXIT_SUCCESS;

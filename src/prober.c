@@ -100,6 +100,7 @@ static void ask(struct probe *probe)
     struct attempt_order attempt = {
         .replica = probe->replica,
         .allowed = TIER_ANY, /* it bears nothing of a caller's */
+        .connect_ms = timeout_ms,
         .piece_count = 1,
     };
 

@@ -8,6 +8,7 @@
 #include "check.h"
 #include "gateway.h"
 #include "log.h"
+#include "systemd.h"
 
 const char serve_no_backend[] =
     "weir: there is no backend to serve: set VLLM_BASE_URL and LOCAL_MODEL "
@@ -29,7 +30,8 @@ void serve_print_problems(const struct config *config)
 static void warn_if_open(const struct catalog *catalog)
 {
     struct str host = catalog->settings.host;
-    bool is_loopback = str_starts(host, STR("127.")) ||
+    bool is_loopback = !settings_has_port(&catalog->settings) ||
+                       str_starts(host, STR("127.")) ||
                        str_eq(host, STR("::1")) ||
                        str_eq(host, STR("localhost"));
 
@@ -38,6 +40,21 @@ static void warn_if_open(const struct catalog *catalog)
                 "no keys are configured: whoever reaches this port can spend "
                 "the key of backend %.*s",
                 STR_ARG(catalog->cloud->name));
+}
+
+/* Which way leads to the backends, without what opens it. */
+static void say_proxies(const struct catalog *catalog)
+{
+    for (unsigned i = 0; i < catalog->backend_count; i++) {
+        const struct backend *backend = &catalog->backends[i];
+
+        for (unsigned k = 0; k < backend->replica_count; k++)
+            if (backend->replicas[k].proxy != NULL)
+                log_say(LOG_INFO, "proxy", "backend %.*s replica %u by %s:%u",
+                        STR_ARG(backend->name), k,
+                        backend->replicas[k].proxy->host,
+                        backend->replicas[k].proxy->port);
+    }
 }
 
 static void warn_if_ignored(const struct config *config)
@@ -64,8 +81,8 @@ static void warn_if_ignored(const struct config *config)
 /* --- the options that stay as they are until a restart ------------------- */
 
 static const enum config_option fixed[] = {
-    CONFIG_ROOT_LISTEN_HOST,
-    CONFIG_ROOT_LISTEN_PORT,
+    CONFIG_ROOT_LISTEN_HOST, CONFIG_ROOT_LISTEN_PORT,
+    CONFIG_ROOT_LISTEN_UNIX, CONFIG_ROOT_LISTEN_UNIX_MODE,
     CONFIG_ROOT_WORKERS,
 };
 
@@ -138,8 +155,10 @@ static void reload(struct gateway *gateway, serve_load *load, void *ctx,
 {
     struct config config;
     struct catalog *catalog;
-    bool is_fine = load(&config, ctx);
+    bool is_fine;
 
+    systemd_notify_reloading();
+    is_fine = load(&config, ctx);
     catalog = make_catalog(&config, is_fine);
     if (catalog == NULL) {
         say_refused(&config);
@@ -148,6 +167,7 @@ static void reload(struct gateway *gateway, serve_load *load, void *ctx,
         warn_if_ignored(&config);
         warn_if_fixed(&config, values);
         warn_if_open(catalog);
+        say_proxies(catalog);
         gateway_follow(gateway, catalog_ref(catalog));
         log_say(LOG_INFO, "configuration reloaded",
                 "backends %u models %u rules %u keys %u",
@@ -156,6 +176,7 @@ static void reload(struct gateway *gateway, serve_load *load, void *ctx,
         catalog_unref(catalog);
     }
     config_fini(&config);
+    systemd_notify("READY=1");
 }
 
 /* --- the whole ----------------------------------------------------------- */
@@ -173,6 +194,7 @@ static void stop(struct gateway *gateway, int signal)
 {
     sigset_t endings;
 
+    systemd_notify("STOPPING=1");
     log_say(LOG_INFO, "stopping", "signal %d", signal);
     gateway_stop(gateway);
     /* a second signal ends the wait; a late SIGHUP must not */
@@ -183,29 +205,52 @@ static void stop(struct gateway *gateway, int signal)
     gateway_join(gateway);
 }
 
+static void say_listening(const struct gateway *gateway,
+                          const struct settings *settings, unsigned given)
+{
+    const char *scheme = settings->tls == NULL ? "http" : "https";
+
+    if (given > 0)
+        log_say(LOG_INFO, "listening",
+                "on %u sockets that were given, workers %u", given,
+                settings->workers);
+    else if (settings_has_port(settings))
+        log_say(LOG_INFO, "listening", "%s://%.*s:%u workers %u", scheme,
+                STR_ARG(settings->host), gateway_port(gateway),
+                settings->workers);
+    if (given == 0 && settings->unix_path.len > 0)
+        log_say(LOG_INFO, "listening", "unix:%.*s workers %u",
+                STR_ARG(settings->unix_path), settings->workers);
+}
+
 static int run(struct catalog *catalog, serve_load *load, void *ctx,
                const struct fixed_values *values)
 {
-    const char *why = "";
+    struct gateway_sockets given = {0};
     struct gateway *gateway;
+    struct buf why;
     sigset_t signals;
     int signal = 0;
 
+    buf_init(&why, 1024);
+    given.count = systemd_sockets(&given.first);
     block_signals(&signals);
     log_start();
     warn_if_open(catalog);
-    gateway = gateway_start(catalog_ref(catalog), &why);
+    say_proxies(catalog);
+    gateway = gateway_start(catalog_ref(catalog), &given, &why);
     if (gateway == NULL) {
         log_stop();
-        fprintf(stderr, "weir: cannot listen on %.*s port %u: %s\n",
-                STR_ARG(catalog->settings.host), catalog->settings.port, why);
+        fprintf(stderr, "weir: cannot listen on %.*s\n",
+                STR_ARG(buf_str(&why)));
+        buf_fini(&why);
         catalog_unref(catalog);
         return EXIT_FAILURE;
     }
-    log_say(LOG_INFO, "listening", "http://%.*s:%u workers %u",
-            STR_ARG(catalog->settings.host), gateway_port(gateway),
-            catalog->settings.workers);
+    buf_fini(&why);
+    say_listening(gateway, &catalog->settings, given.count);
     catalog_unref(catalog);
+    systemd_notify("READY=1");
     while (sigwait(&signals, &signal) != 0 || signal == SIGHUP)
         reload(gateway, load, ctx, values);
     stop(gateway, signal);

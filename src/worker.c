@@ -168,6 +168,21 @@ static void on_gone(void *ctx, struct request *request)
 
 /* --- the thread --------------------------------------------------------- */
 
+/* The port speaks TLS if it has a certificate, a Unix socket never does. */
+static struct tls *tls_for(const struct worker *worker, uv_os_sock_t fd)
+{
+    struct tls_context *context = worker->catalog->settings.tls;
+    struct sockaddr_storage address;
+    socklen_t len = sizeof(address);
+
+    if (context == NULL)
+        return NULL;
+    if (getsockname(fd, (struct sockaddr *)&address, &len) == 0 &&
+        address.ss_family == AF_UNIX)
+        return NULL;
+    return tls_server_new(context);
+}
+
 static void take_inbox(struct worker *worker)
 {
     uv_os_sock_t *fds;
@@ -180,7 +195,7 @@ static void take_inbox(struct worker *worker)
     worker->inbox_count = worker->inbox_cap = 0;
     uv_mutex_unlock(&worker->inbox_lock);
     for (unsigned i = 0; i < count; i++) {
-        door_admit(&worker->door, fds[i]);
+        door_admit(&worker->door, fds[i], tls_for(worker, fds[i]));
         atomic_fetch_sub(&worker->waiting, 1);
     }
     free(fds);

@@ -7,6 +7,7 @@
 
 #include "check.h"
 #include "clock.h"
+#include "log.h"
 
 enum {
     BUDGET_FACTOR = 4, /* see budget_take() */
@@ -122,16 +123,20 @@ void request_drop_body(struct request *request)
 static const char *client_peer(struct client *client)
 {
     struct sockaddr_storage address;
+    const struct sockaddr *peer = (const struct sockaddr *)&address;
     int len = sizeof(address);
+    const char *name = "-";
 
     if (client->peer[0] == '\0' &&
-        (uv_tcp_getpeername(&client->wire.uv.tcp, (struct sockaddr *)&address,
-                            &len) != 0 ||
-         uv_ip_name((const struct sockaddr *)&address, client->peer,
-                    sizeof(client->peer)) != 0)) {
-        client->peer[0] = '-';
-        client->peer[1] = '\0';
+        uv_tcp_getpeername(&client->wire.uv.tcp, (struct sockaddr *)&address,
+                           &len) == 0) {
+        if (uv_ip_name(peer, client->peer, sizeof(client->peer)) == 0)
+            return client->peer;
+        if (peer->sa_family == AF_UNIX)
+            name = "unix";
     }
+    if (client->peer[0] == '\0')
+        memcpy(client->peer, name, strlen(name) + 1);
     return client->peer;
 }
 
@@ -615,6 +620,8 @@ static void on_wire_end(struct wire *wire, int why)
 {
     struct client *client = wire->owner;
 
+    if (!wire->is_open && why == UV_EPROTO)
+        log_say(LOG_DEBUG, "handshake failed", "%s", tls_why(wire->tls));
     if (why == 0 && client->state == CLIENT_BODY)
         refuse(client, ERR_BODY_TRUNCATED, NULL);
     else
@@ -798,7 +805,7 @@ void door_set_limits(struct door *door, const struct accept_limits *limits)
     door->limits = *limits;
 }
 
-void door_admit(struct door *door, uv_os_sock_t fd)
+void door_admit(struct door *door, uv_os_sock_t fd, struct tls *tls)
 {
     struct client *client = must_calloc(1, sizeof(*client));
 
@@ -808,7 +815,8 @@ void door_admit(struct door *door, uv_os_sock_t fd)
     buf_init(&client->pending, PENDING_MAX + WIRE_READ_SIZE);
     atomic_fetch_add(&door->client_count, 1);
     list_push_back(&door->clients, &client->link);
-    if (wire_adopt(&client->wire, door->loop, fd, &wire_events, client) != 0) {
+    if (wire_adopt(&client->wire, door->loop, fd, tls, &wire_events, client) !=
+        0) {
         detach(client);
         return;
     }

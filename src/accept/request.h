@@ -36,7 +36,8 @@ struct request {
 struct str request_body(const struct request *request);
 /* Gives the body's memory back, when it is not needed any more. */
 void request_drop_body(struct request *request);
-/* The caller's address, "192.0.2.1", or "-"; lives as long as the request. */
+/* The caller's address, "192.0.2.1", "unix" or "-"; lives as long as the
+ * request. */
 struct str request_peer(struct request *request);
 
 #endif

@@ -227,10 +227,12 @@ static bool get_connection(struct attempt *attempt, bool fresh)
     if (attempt->conn == NULL)
         return false;
     attempt->was_waiting = conn_is_ready(attempt->conn);
-    if (attempt->was_waiting)
+    if (attempt->was_waiting) {
         send_request(attempt);
-    else
+    } else {
+        conn_expect(attempt->conn, attempt->order.connect_ms);
         watch(attempt, attempt->order.connect_ms);
+    }
     return true;
 }
 

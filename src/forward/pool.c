@@ -1,11 +1,11 @@
-#include "pool.h"
+#include "pool_private.h"
 
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "check.h"
-#include "inherit.h"
+#include "tunnel.h"
 
 static void try_next_address(struct conn *conn);
 
@@ -32,6 +32,7 @@ static void free_if_done(struct conn *conn)
     list_remove(&conn->link);
     conn->pool->open_count--;
     catalog_unref(conn->replica->backend->catalog);
+    buf_fini(&conn->tunnel);
     free(conn);
 }
 
@@ -39,6 +40,7 @@ static void leave_shelf(struct conn *conn)
 {
     list_remove(&conn->link);
     deadline_clear(&conn->deadline);
+    deadline_clear(&conn->address);
 }
 
 static void leave(struct conn *conn)
@@ -74,10 +76,79 @@ static void fail(struct conn *conn, enum error error, const char *detail)
 
 /* --- the wire's events -------------------------------------------------- */
 
+/* Who cannot be reached: the proxy, if there is one. */
+static void fail_to_reach(struct conn *conn, enum error error, const char *why)
+{
+    const struct proxy *proxy = conn->replica->proxy;
+    char detail[ENDPOINT_HOST_MAX + TUNNEL_WHY_MAX + 32];
+
+    if (proxy == NULL) {
+        fail(conn, error, why);
+        return;
+    }
+    (void)snprintf(detail, sizeof(detail), "proxy %s:%u: %s", proxy->host,
+                   proxy->port, why);
+    fail(conn, error == ERR_NO_DESCRIPTORS ? error : ERR_PROXY, detail);
+}
+
+/* --- the way through a proxy ---------------------------------------------- */
+
+static void ask_proxy(struct conn *conn)
+{
+    struct buf question;
+    struct str piece;
+
+    buf_init(&question, TUNNEL_ANSWER_MAX);
+    tunnel_ask(conn->replica->proxy, &conn->replica->endpoint, &question);
+    piece = buf_str(&question);
+    wire_write(&conn->wire, &piece, 1);
+    buf_fini(&question);
+}
+
+static struct tls *tls_for(const struct conn *conn)
+{
+    const struct replica *replica = conn->replica;
+    const struct pool_shelf *shelf = shelf_of(conn->pool, replica);
+
+    return tls_client_new(replica->backend->tls, replica->endpoint.host,
+                          shelf == NULL ? NULL : shelf->session);
+}
+
+static void hear_proxy(struct conn *conn, struct str bytes)
+{
+    char why[TUNNEL_WHY_MAX] = "it answered before it was asked";
+
+    buf_put(&conn->tunnel, bytes);
+    switch (tunnel_hear(buf_str(&conn->tunnel), why)) {
+    case TUNNEL_WAITS:
+        return;
+    case TUNNEL_OPEN:
+        if (wire_queued(&conn->wire) > 0)
+            break;
+        buf_fini(&conn->tunnel);
+        conn->is_tunneling = false;
+        if (conn->replica->endpoint.is_tls)
+            wire_start_tls(&conn->wire, tls_for(conn));
+        else
+            conn->events->on_ready(conn->user);
+        return;
+    case TUNNEL_REFUSED:
+        break;
+    }
+    fail_to_reach(conn, ERR_PROXY, why);
+}
+
+/* --- the wire's events -------------------------------------------------- */
+
 static void on_wire_open(struct wire *wire)
 {
     struct conn *conn = wire->owner;
 
+    if (conn->is_tunneling) {
+        ask_proxy(conn);
+        return;
+    }
+    deadline_clear(&conn->address);
     if (conn->user != NULL)
         conn->events->on_ready(conn->user);
 }
@@ -86,7 +157,9 @@ static void on_wire_bytes(struct wire *wire, struct str bytes)
 {
     struct conn *conn = wire->owner;
 
-    if (conn->user != NULL)
+    if (conn->is_tunneling)
+        hear_proxy(conn, bytes);
+    else if (conn->user != NULL)
         conn->events->on_bytes(conn->user, bytes);
     else
         fail(conn, OK, NULL); /* nobody has asked: a broken server */
@@ -96,7 +169,7 @@ static void on_wire_drain(struct wire *wire)
 {
     struct conn *conn = wire->owner;
 
-    if (conn->user != NULL)
+    if (conn->user != NULL && conn_is_ready(conn))
         conn->events->on_sent(conn->user);
 }
 
@@ -113,7 +186,12 @@ static void on_wire_end(struct wire *wire, int why)
             wire_close(wire); /* on_closed tries the next one */
             return;
         }
-        fail(conn, ERR_CONNECT, uv_strerror(why == 0 ? UV_ECONNRESET : why));
+        fail_to_reach(conn, ERR_CONNECT,
+                      uv_strerror(why == 0 ? UV_ECONNRESET : why));
+        return;
+    }
+    if (conn->is_tunneling) {
+        fail_to_reach(conn, ERR_PROXY, "it closed the connection");
         return;
     }
     fail(conn, why == 0 ? OK : ERR_CLOSED, why == 0 ? NULL : uv_strerror(why));
@@ -142,13 +220,12 @@ static const struct wire_events wire_events = {
 
 static void connect_to(struct conn *conn, const struct sockaddr *address)
 {
-    const struct replica *replica = conn->replica;
-    const struct pool_shelf *shelf = shelf_of(conn->pool, replica);
     struct tls *tls = NULL;
 
-    if (replica->endpoint.is_tls)
-        tls = tls_client_new(replica->backend->tls, replica->endpoint.host,
-                             shelf == NULL ? NULL : shelf->session);
+    conn->is_tunneling = conn->replica->proxy != NULL;
+    buf_clear(&conn->tunnel);
+    if (conn->replica->endpoint.is_tls && !conn->is_tunneling)
+        tls = tls_for(conn);
     conn->is_wire_open = true;
     conn->why_not = wire_connect(&conn->wire, conn->pool->loop, address, tls,
                                  &wire_events, conn);
@@ -162,18 +239,42 @@ static bool is_ours(int why)
            why == UV_ENOMEM || why == UV_EADDRNOTAVAIL;
 }
 
+/* RFC 8305 has several addresses tried at the same time; here one that hangs
+ * is left for the next one when its part of the time is over. */
+static void share_time(struct conn *conn)
+{
+    uint64_t spent = uv_now(conn->pool->loop) - conn->began_ms;
+
+    if (conn->addresses_left > 1 && conn->connect_ms > spent)
+        deadline_set(conn->pool->deadlines, &conn->address,
+                     (conn->connect_ms - spent) / conn->addresses_left);
+    else
+        deadline_clear(&conn->address);
+    conn->addresses_left--;
+}
+
+static void on_address_due(struct deadline *deadline)
+{
+    struct conn *conn = list_entry(deadline, struct conn, address);
+
+    if (conn->is_wire_open && conn->next_address != NULL)
+        wire_close(&conn->wire); /* on_closed tries the next one */
+}
+
 static void try_next_address(struct conn *conn)
 {
     struct addrinfo *address = conn->next_address;
 
     if (address == NULL) {
-        fail(conn, is_ours(conn->why_not) ? ERR_NO_DESCRIPTORS : ERR_CONNECT,
-             conn->why_not != 0 ? uv_strerror(conn->why_not)
-                                : "no address accepts the connection");
+        fail_to_reach(conn,
+                      is_ours(conn->why_not) ? ERR_NO_DESCRIPTORS : ERR_CONNECT,
+                      conn->why_not != 0 ? uv_strerror(conn->why_not)
+                                         : "no address accepts the connection");
         free_if_done(conn);
         return;
     }
     conn->next_address = address->ai_next;
+    share_time(conn);
     connect_to(conn, address->ai_addr);
 }
 
@@ -189,40 +290,43 @@ static void on_looked_up(uv_getaddrinfo_t *lookup, int status,
         return;
     }
     if (status != 0 || found == NULL) {
-        fail(conn, ERR_RESOLVE, uv_strerror(status));
+        fail_to_reach(conn, ERR_RESOLVE, uv_strerror(status));
         free_if_done(conn);
         return;
     }
     conn->next_address = found;
+    for (const struct addrinfo *one = found; one != NULL; one = one->ai_next)
+        conn->addresses_left++;
     try_next_address(conn);
 }
 
-static bool is_number(const struct endpoint *endpoint,
+static bool is_number(const char *host, unsigned port,
                       struct sockaddr_storage *out)
 {
-    int port = (int)endpoint->port;
-
-    return uv_ip4_addr(endpoint->host, port, (struct sockaddr_in *)out) == 0 ||
-           uv_ip6_addr(endpoint->host, port, (struct sockaddr_in6 *)out) == 0;
+    return uv_ip4_addr(host, (int)port, (struct sockaddr_in *)out) == 0 ||
+           uv_ip6_addr(host, (int)port, (struct sockaddr_in6 *)out) == 0;
 }
 
 static void begin(struct conn *conn)
 {
     const struct endpoint *endpoint = &conn->replica->endpoint;
+    const struct proxy *proxy = conn->replica->proxy;
+    const char *host = proxy == NULL ? endpoint->host : proxy->host;
+    unsigned number = proxy == NULL ? endpoint->port : proxy->port;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
                              .ai_flags = AI_NUMERICSERV};
     struct sockaddr_storage address;
     char port[8];
 
-    if (is_number(endpoint, &address)) {
+    if (is_number(host, number, &address)) {
         connect_to(conn, (const struct sockaddr *)&address);
         return;
     }
-    (void)snprintf(port, sizeof(port), "%u", endpoint->port % 65536);
+    (void)snprintf(port, sizeof(port), "%u", number % 65536);
     conn->lookup.data = conn;
     conn->is_looking_up = true;
-    check(uv_getaddrinfo(conn->pool->loop, &conn->lookup, on_looked_up,
-                         endpoint->host, port, &hints) == 0);
+    check(uv_getaddrinfo(conn->pool->loop, &conn->lookup, on_looked_up, host,
+                         port, &hints) == 0);
 }
 
 static void on_idle_too_long(struct deadline *deadline)
@@ -265,6 +369,9 @@ struct conn *pool_open(struct pool *pool, struct replica *replica,
     conn->events = events;
     conn->user = user;
     deadline_init(&conn->deadline, on_idle_too_long);
+    deadline_init(&conn->address, on_address_due);
+    buf_init(&conn->tunnel, TUNNEL_ANSWER_MAX + WIRE_READ_SIZE);
+    conn->began_ms = uv_now(pool->loop);
     list_init(&conn->link);
     list_push_back(&pool->used, &conn->link);
     pool->open_count++;
@@ -310,7 +417,7 @@ void pool_release(struct conn *conn, bool keep)
 
 /* --- the pool as a whole ------------------------------------------------ */
 
-static void serve_catalog(struct pool *pool, struct catalog *catalog)
+void pool_serve_catalog(struct pool *pool, struct catalog *catalog)
 {
     pool->catalog = catalog_ref(catalog);
     pool->max_idle = catalog->settings.pool_size;
@@ -335,84 +442,20 @@ void pool_init(struct pool *pool, uv_loop_t *loop, struct deadlines *deadlines,
 {
     *pool = (struct pool){.loop = loop, .deadlines = deadlines};
     list_init(&pool->used);
-    serve_catalog(pool, catalog);
+    pool_serve_catalog(pool, catalog);
 }
 
-/* The same server in the other catalog, if connections may stay. */
-static struct replica *heir_of(const struct catalog *catalog,
-                               const struct replica *replica)
-{
-    struct replica *heir = inherit_find(catalog, replica);
-
-    return heir != NULL && inherit_connections(replica, heir) ? heir : NULL;
-}
-
-static void hand_on(struct conn *conn, struct replica *heir)
-{
-    (void)catalog_ref(heir->backend->catalog);
-    catalog_unref(conn->replica->backend->catalog);
-    conn->replica = heir;
-}
-
-/* What waits on the old shelf goes to the new one. */
-static void move_shelf(struct pool *pool, struct pool_shelf *from,
-                       struct replica *heir)
-{
-    struct pool_shelf *to = &pool->shelves[heir->index];
-
-    while (!list_empty(&from->idle)) {
-        struct conn *conn = list_entry(from->idle.next, struct conn, link);
-
-        list_remove(&conn->link);
-        list_push_back(&to->idle, &conn->link);
-        to->count++;
-        hand_on(conn, heir);
-    }
-    if (to->session == NULL) {
-        to->session = from->session;
-        from->session = NULL;
-    }
-}
-
-static void close_idle(struct pool_shelf *shelf)
+void pool_close_shelf(struct pool_shelf *shelf)
 {
     while (!list_empty(&shelf->idle))
         fail(list_entry(shelf->idle.next, struct conn, link), OK, NULL);
-}
-
-void pool_follow(struct pool *pool, struct catalog *catalog)
-{
-    struct catalog *was = pool->catalog;
-    struct pool_shelf *shelves = pool->shelves;
-    unsigned count = pool->shelf_count;
-
-    for (unsigned i = 0; i < count; i++)
-        if (heir_of(catalog, shelves[i].replica) == NULL)
-            close_idle(&shelves[i]);
-    serve_catalog(pool, catalog);
-    for (unsigned i = 0; i < count; i++) {
-        struct replica *heir = heir_of(catalog, shelves[i].replica);
-
-        if (heir != NULL)
-            move_shelf(pool, &shelves[i], heir);
-        SSL_SESSION_free(shelves[i].session);
-    }
-    list_each_safe (link, &pool->used) {
-        struct conn *conn = list_entry(link, struct conn, link);
-        struct replica *heir = heir_of(catalog, conn->replica);
-
-        if (heir != NULL)
-            hand_on(conn, heir);
-    }
-    free(shelves);
-    catalog_unref(was);
 }
 
 void pool_close(struct pool *pool)
 {
     pool->max_idle = 0;
     for (unsigned i = 0; i < pool->shelf_count; i++)
-        close_idle(&pool->shelves[i]);
+        pool_close_shelf(&pool->shelves[i]);
     while (!list_empty(&pool->used)) {
         struct conn *conn = list_entry(pool->used.next, struct conn, link);
 

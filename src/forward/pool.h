@@ -41,9 +41,15 @@ struct conn {
     void *user; /* NULL: idle, or on its way out */
     uv_getaddrinfo_t lookup;
     struct addrinfo *addresses, *next_address;
+    unsigned addresses_left; /* with the one that is tried */
+    struct deadline address; /* for the one that is tried */
+    uint64_t connect_ms;     /* for all of them; 0 = for ever */
+    uint64_t began_ms;
+    struct buf tunnel; /* what the proxy has answered; see is_tunneling */
     int why_not; /* the last address failed at once with this code, or 0 */
     bool is_looking_up;
     bool is_wire_open; /* the wire's handle exists */
+    bool is_tunneling; /* the wire leads to a proxy, and no further yet */
     bool is_leaving;
     bool was_used; /* it has served a request before */
 };
@@ -86,9 +92,15 @@ void pool_fini(struct pool *pool);
 struct conn *pool_open(struct pool *pool, struct replica *replica,
                        enum tier allowed, bool fresh,
                        const struct conn_events *events, void *user);
+/* How long its user will wait for a new connection: each address of the host
+ * gets its share of it, so that one that hangs leaves time for the others. */
+static inline void conn_expect(struct conn *conn, uint64_t connect_ms)
+{
+    conn->connect_ms = connect_ms;
+}
 static inline bool conn_is_ready(const struct conn *conn)
 {
-    return conn->wire.is_open;
+    return conn->wire.is_open && !conn->is_tunneling;
 }
 
 /* Ends the use: the connection waits for the next one, or is closed. */

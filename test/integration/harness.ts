@@ -6,8 +6,9 @@ import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import OpenAI from 'openai';
+import { afterAll } from 'vitest';
 
-const weir =
+export const weir =
   process.env.WEIR_BIN ??
   fileURLToPath(new URL('../../build/dev/weir', import.meta.url));
 
@@ -21,6 +22,14 @@ function cleanEnv(extra: Record<string, string>): Record<string, string> {
     ...extra,
   };
 }
+
+// A test that fails does not stop what it started: nothing outlives its file.
+const children = new Set<ChildProcess>();
+afterAll(() => {
+  for (const child of children)
+    if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
+  children.clear();
+});
 
 /** Waits until `check` gives something, or fails with what it gave last. */
 export async function eventually<T>(
@@ -88,6 +97,7 @@ export class Sim {
       ],
       { stdio: ['ignore', 'pipe', 'pipe'], env: cleanEnv({}) },
     );
+    children.add(child);
     const output: string[] = [];
     const urls: Record<string, string> = {};
     createInterface({ input: child.stderr! }).on('line', (l) => output.push(l));
@@ -146,34 +156,42 @@ export class Weir {
     readonly port: number,
   ) {}
 
-  static async start(
-    env: Record<string, string>,
-    ...args: string[]
-  ): Promise<Weir> {
-    const child = spawn(weir, ['serve', ...args], {
+  static start(env: Record<string, string>, ...args: string[]): Promise<Weir> {
+    return Weir.run(spawn(weir, ['serve', ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: cleanEnv({
-        HOST: '127.0.0.1',
-        PORT: '0',
-        LOG_FORMAT: 'json',
-        // back at once, but where the way back is what is tested
-        PROBE_SUCCESSES: '1',
-        RAMP_TIME: '0s',
-        ...env,
-      }),
+      env: Weir.environment(env),
+    }));
+  }
+
+  static environment(env: Record<string, string>): Record<string, string> {
+    return cleanEnv({
+      HOST: '127.0.0.1',
+      PORT: '0',
+      LOG_FORMAT: 'json',
+      // back at once, but where the way back is what is tested
+      PROBE_SUCCESSES: '1',
+      RAMP_TIME: '0s',
+      ...env,
     });
+  }
+
+  /** Waits until a process that was started somehow listens. */
+  static async run(child: ChildProcess): Promise<Weir> {
+    children.add(child);
     const log: string[] = [];
+    let isListening = false;
     let port = 0;
     createInterface({ input: child.stdout! }).on('line', (l) => log.push(l));
     createInterface({ input: child.stderr! }).on('line', (line) => {
       log.push(line);
-      const found = /"msg":"listening".*http:\/\/127\.0\.0\.1:(\d+)/.exec(line);
+      isListening ||= line.includes('"msg":"listening"');
+      const found = /"msg":"listening".*https?:\/\/127\.0\.0\.1:(\d+)/.exec(line);
       if (found) port = Number(found[1]);
     });
     await eventually('the router listens', () => {
       if (child.exitCode !== null)
         throw new Error(`weir serve ended:\n${log.join('\n')}`);
-      return port > 0 ? true : undefined;
+      return isListening;
     });
     return new Weir(child, log, port);
   }

@@ -139,11 +139,41 @@ static void the_manual_has_a_line_for_every_option(void **state)
     }
 }
 
+/* man(7): a line that begins with a dot is a request, and a bare hyphen is
+ * not the one that is typed. */
+static void the_manual_has_every_option_and_only_its_own_requests(void **state)
+{
+    static const struct str requests[] = {STR_INIT(".TP"),  STR_INIT(".SH "),
+                                          STR_INIT(".TH "), STR_INIT(".BR "),
+                                          STR_INIT(".B "),  STR_INIT(".\\\"")};
+    struct str rest;
+    struct str line;
+    unsigned entries = 0;
+
+    (void)state;
+    config_manual(&out);
+    rest = buf_str(&out);
+    while (str_split(&rest, '\n', &line)) {
+        bool is_known = false;
+
+        entries += str_eq(line, STR(".TP"));
+        for (size_t i = 0; i < COUNT_OF(requests); i++)
+            is_known = is_known || str_starts(line, requests[i]);
+        if (!is_known &&
+            (str_starts(line, STR(".")) || str_starts(line, STR("'"))))
+            fail_msg("%.*s", STR_ARG(line));
+    }
+    assert_int_equal(entries, CONFIG_OPTIONS);
+    assert_has(buf_str(&out), "local\\-only");
+    assert_has(buf_str(&out), "\n\\fBtimeouts.drain\\fR\n");
+}
+
 #define with_out(test) cmocka_unit_test_setup_teardown(test, begin, finish)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        with_out(the_manual_has_every_option_and_only_its_own_requests),
         with_out(every_value_is_shown_with_its_origin),
         with_out(secrets_are_never_shown),
         with_out(secrets_stay_out_of_problems),

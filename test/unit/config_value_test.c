@@ -147,6 +147,17 @@ static void words_are_known_or_not(void **state)
     assert_values(LOG_FORMAT, formats, bad);
 }
 
+static void permissions_are_octal(void **state)
+{
+    static const struct value_case good[] = {
+        {"0660", 0660}, {"600", 0600}, {"0777", 0777}};
+    static const char *const bad[] = {"",     "66",    "0680", "rw-rw----",
+                                      "1777", "00660", "0o660"};
+
+    (void)state;
+    assert_values(MODE, good, bad);
+}
+
 static void hours_are_two_times_of_day(void **state)
 {
     static const struct value_case good[] = {
@@ -237,6 +248,7 @@ int main(void)
         cmocka_unit_test(durations_need_their_unit),
         cmocka_unit_test(bools_have_four_words_each),
         cmocka_unit_test(words_are_known_or_not),
+        cmocka_unit_test(permissions_are_octal),
         cmocka_unit_test(hours_are_two_times_of_day),
         cmocka_unit_test(names_are_printable_ascii),
         cmocka_unit_test(patterns_and_urls_are_tried),

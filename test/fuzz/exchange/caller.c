@@ -263,7 +263,7 @@ static bool pump(struct caller *caller, struct door *door)
         net_pair(ends);
         caller->fd = ends[0];
         caller->moved_ms = net_now_ms();
-        door_admit(door, ends[1]);
+        door_admit(door, ends[1], NULL);
         any = true;
     }
     if (caller->fd < 0)

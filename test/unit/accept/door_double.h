@@ -201,7 +201,7 @@ static inline void caller_open(struct caller *caller)
     socket_pair(ends);
     caller->fd = ends[0];
     buf_init(&caller->got, 64 << 20);
-    door_admit(&door, ends[1]);
+    door_admit(&door, ends[1], NULL);
 }
 
 static inline void caller_close(struct caller *caller)

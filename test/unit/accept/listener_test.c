@@ -4,7 +4,10 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "../loop.h"
@@ -133,6 +136,150 @@ static void an_address_that_is_none_is_told(void **state)
     assert_non_null(why);
 }
 
+/* --- Unix sockets --------------------------------------------------------- */
+
+static char folder[] = "/tmp/weir-listener-XXXXXX";
+static char path[64];
+
+static int unix_begin(void **state)
+{
+    (void)state;
+    count = 0;
+    memcpy(folder + sizeof(folder) - 7, "XXXXXX", 6);
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof(path), "%s/s", folder);
+    loop_open(&loop);
+    listener_init(&listener, &loop.uv, on_socket, &listener);
+    return 0;
+}
+
+static int unix_finish(void **state)
+{
+    (void)finish(state);
+    (void)unlink(path);
+    assert_int_equal(rmdir(folder), 0);
+    return 0;
+}
+
+/* A caller of the path; -1 when it is refused or not there. */
+static int call_path(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    assert_true(fd >= 0);
+    memcpy(address.sun_path, path, strlen(path));
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+static void a_unix_socket_has_its_mode_and_goes_with_the_listener(void **state)
+{
+    struct stat found;
+    const char *why = NULL;
+    int fd;
+
+    (void)state;
+    assert_true(listener_add_unix(&listener, path, 0640, &why));
+    assert_int_equal(lstat(path, &found), 0);
+    assert_true(S_ISSOCK(found.st_mode));
+    assert_int_equal(found.st_mode & 0777, 0640);
+    fd = call_path();
+    assert_true(fd >= 0);
+    loop_until(&loop, count == 1);
+    close(fd);
+    listener_close(&listener);
+    assert_int_equal(lstat(path, &found), -1);
+}
+
+/* Bound and left, as by a process that was killed. */
+static void leave_stale(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    memcpy(address.sun_path, path, strlen(path));
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    close(fd);
+}
+
+static void a_stale_unix_socket_is_replaced(void **state)
+{
+    const char *why = NULL;
+    int fd;
+
+    (void)state;
+    leave_stale();
+    assert_true(listener_add_unix(&listener, path, 0600, &why));
+    fd = call_path();
+    assert_true(fd >= 0);
+    close(fd);
+}
+
+static void a_unix_socket_that_is_served_is_left_alone(void **state)
+{
+    struct listener other;
+    const char *why = NULL;
+    int fd;
+
+    (void)state;
+    assert_true(listener_add_unix(&listener, path, 0600, &why));
+    listener_init(&other, &loop.uv, on_socket, &listener);
+    assert_false(listener_add_unix(&other, path, 0600, &why));
+    assert_has(str_of(why), "in use");
+    listener_close(&other);
+    fd = call_path();
+    assert_true(fd >= 0);
+    close(fd);
+}
+
+static void what_is_no_socket_is_left_alone(void **state)
+{
+    const char *why = NULL;
+    FILE *file;
+
+    (void)state;
+    file = fopen(path, "w");
+    assert_non_null(file);
+    fclose(file);
+    assert_false(listener_add_unix(&listener, path, 0600, &why));
+    assert_has(str_of(why), "in use");
+    assert_int_equal(access(path, F_OK), 0);
+}
+
+static void a_socket_of_somebody_else_is_not_taken_away(void **state)
+{
+    const char *why = NULL;
+
+    (void)state;
+    assert_true(listener_add_unix(&listener, path, 0600, &why));
+    unlink(path);
+    leave_stale();
+    listener_close(&listener);
+    assert_int_equal(access(path, F_OK), 0);
+}
+
+static void a_socket_that_listens_already_is_taken_over(void **state)
+{
+    const char *why = NULL;
+    unsigned port = 0;
+    int given = socket_listen(&port);
+    int fd;
+
+    (void)state;
+    assert_true(listener_add_socket(&listener, given, &why));
+    assert_int_equal(listener.port, port);
+    fd = call(port);
+    loop_until(&loop, count == 1);
+    assert_false(listener_add_socket(&listener, fd, &why));
+    assert_has(str_of(why), "listens");
+    close(fd);
+}
+
+#define with_folder(test) \
+    cmocka_unit_test_setup_teardown(test, unix_begin, unix_finish)
 #define with_listener(test) cmocka_unit_test_setup_teardown(test, begin, finish)
 
 int main(void)
@@ -143,6 +290,12 @@ int main(void)
         with_listener(after_closing_callers_are_refused),
         with_listener(a_port_that_is_taken_is_told),
         with_listener(an_address_that_is_none_is_told),
+        with_folder(a_unix_socket_has_its_mode_and_goes_with_the_listener),
+        with_folder(a_stale_unix_socket_is_replaced),
+        with_folder(a_unix_socket_that_is_served_is_left_alone),
+        with_folder(what_is_no_socket_is_left_alone),
+        with_folder(a_socket_of_somebody_else_is_not_taken_away),
+        with_folder(a_socket_that_listens_already_is_taken_over),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,8 +92,8 @@ static inline void end_init(struct end *end)
 static inline void end_adopt(struct end *end, struct loop *loop, int fd)
 {
     end_init(end);
-    assert_int_equal(wire_adopt(&end->wire, &loop->uv, fd, &end_events, end),
-                     0);
+    assert_int_equal(
+        wire_adopt(&end->wire, &loop->uv, fd, NULL, &end_events, end), 0);
 }
 
 /* Closes, and waits until it is. */

@@ -243,6 +243,25 @@ static void much_comes_in_whole(void **state)
     free(bytes);
 }
 
+static void ending_our_side_is_said_and_the_peer_may_go_on(void **state)
+{
+    char byte;
+    size_t n;
+
+    (void)state;
+    reach_and_open();
+    wire_call(wire_shutdown(&here.wire));
+    loop_be_patient(&loop);
+    while ((SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN) == 0) {
+        assert_int_equal(SSL_read_ex(ssl, &byte, 1, &n), 0);
+        assert_int_not_equal(SSL_get_error(ssl, 0), SSL_ERROR_SSL);
+        loop_turn(&loop);
+    }
+    serve_write(STR("still here"));
+    loop_until(&loop, here.got.len == 10);
+    assert_int_equal(here.ends, 0);
+}
+
 static void closing_during_a_write_gives_lent_pieces_back(void **state)
 {
     char *bytes = calloc(1, MUCH);
@@ -305,6 +324,7 @@ int main(void)
         with_tls(the_wire_says_goodbye_when_it_closes),
         with_tls(a_slow_reader_gets_twenty_megabytes_whole),
         with_tls(much_comes_in_whole),
+        with_tls(ending_our_side_is_said_and_the_peer_may_go_on),
         with_tls(closing_during_a_write_gives_lent_pieces_back),
         with_tls(a_reset_during_a_write_is_told),
         with_tls(noise_behind_the_handshake_ends_it),

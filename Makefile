@@ -3,7 +3,7 @@
 PRESET ?= dev
 export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
 
-.PHONY: help run test lint install fuzz format clean build
+.PHONY: help run test lint install fuzz soak format clean build
 
 help:
 	@echo 'make run      set up, build, and serve: on stand-ins, or on the backends'
@@ -11,6 +11,7 @@ help:
 	@echo 'make test     set up, build, and run all tests   [PRESET=asan|tsan]'
 	@echo 'make lint     format, static analysis, and the rules of the house'
 	@echo 'make fuzz     every fuzzer for FUZZ_SECONDS (60)'
+	@echo 'make soak     half the peak rate with random faults, for SOAK_SECONDS (600)'
 	@echo 'make install  release build into DESTDIR/PREFIX (/usr/local)'
 
 build/release/weir: FORCE
@@ -35,6 +36,10 @@ lint:
 fuzz:
 	@scripts/setup lint
 	@scripts/fuzz
+
+soak:
+	@scripts/setup test
+	@scripts/soak
 
 install: build/release/weir
 	@cmake --install build/release --strip --prefix $${PREFIX:-/usr/local}

@@ -3,7 +3,7 @@ import { Sim, type Target } from '../integration/harness.ts';
 import type { BackendName } from './kinds.ts';
 
 /** The router cannot know at once that a fault is over: so long it may take. */
-const GRACE_MS = 1500;
+const GRACE_MS = 600;
 
 /** Marsaglia's xorshift, so that a run can be repeated. */
 export function randomFrom(seed: number): () => number {

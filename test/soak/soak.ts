@@ -182,6 +182,8 @@ async function open(dir: string): Promise<{ weir: Weir; sims: Sim[]; places: Rec
   );
   const weir = await Weir.start(
     {
+      // a sanitizer that holds back what was freed would look like a leak
+      ASAN_OPTIONS: 'detect_leaks=1:exitcode=66:quarantine_size_mb=8',
       CONNECT_TIMEOUT: '1s',
       FIRST_BYTE_TIMEOUT: '1s',
       FIRST_TOKEN_TIMEOUT: '1s',

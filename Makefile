@@ -3,8 +3,8 @@
 PRESET ?= dev
 export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
 
-.PHONY: help run test lint install fuzz bench bench-instructions format clean \
-        build
+.PHONY: help run test lint install fuzz soak bench bench-instructions format \
+        clean build
 
 help:
 	@echo 'make run      set up, build, and serve: on stand-ins, or on the backends'
@@ -15,6 +15,7 @@ help:
 	@echo 'make bench    what a hop costs, beside HAProxy and nginx'
 	@echo '              [BENCH_ROUNDS=3 BENCH_ONLY=streams,100]'
 	@echo 'make bench-instructions   instructions per request; fails above +3 %'
+	@echo 'make soak     half the peak rate with random faults, for SOAK_SECONDS (600)'
 	@echo 'make install  release build into DESTDIR/PREFIX (/usr/local)'
 
 build/release/weir: FORCE
@@ -45,6 +46,10 @@ bench bench-instructions: build/release/weir
 	@cmake --preset release -DWEIR_BENCH=ON >/dev/null
 	@cmake --build --preset release
 	@bench/$(if $(filter bench,$@),run,instructions)
+
+soak:
+	@scripts/setup test
+	@scripts/soak
 
 install: build/release/weir
 	@cmake --install build/release --strip --prefix $${PREFIX:-/usr/local}

@@ -100,6 +100,18 @@ struct str arena_copy(struct arena *arena, struct str s)
     return (struct str){copy, s.len};
 }
 
+struct str arena_join(struct arena *arena, struct str a, struct str b)
+{
+    char *joined = arena_alloc(arena, a.len + b.len + 1);
+
+    if (a.len > 0)
+        memcpy(joined, a.ptr, a.len);
+    if (b.len > 0)
+        memcpy(joined + a.len, b.ptr, b.len);
+    joined[a.len + b.len] = '\0';
+    return (struct str){joined, a.len + b.len};
+}
+
 struct str arena_copy_utf8(struct arena *arena, struct str s)
 {
     char *copy = arena_alloc(arena, s.len + 1);

@@ -31,6 +31,8 @@ void *arena_calloc(struct arena *arena, size_t count, size_t size)
     __attribute__((returns_nonnull));
 /* A copy with a NUL behind it. */
 struct str arena_copy(struct arena *arena, struct str s);
+/* Both in one. */
+struct str arena_join(struct arena *arena, struct str a, struct str b);
 /* The same, with '?' for every byte that is not part of valid UTF-8. */
 struct str arena_copy_utf8(struct arena *arena, struct str s);
 struct str arena_printf(struct arena *arena, const char *format, ...)

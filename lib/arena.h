@@ -20,6 +20,11 @@ struct arena {
     size_t used; /* bytes handed out since the last clear */
 };
 
+/* Lets the calling thread keep some blocks that its arenas give back, for the
+ * next ones; and frees them.  For threads that clear many small arenas. */
+void arena_spare_open(void);
+void arena_spare_close(void);
+
 void arena_init(struct arena *arena);
 /* Runs the duties, newest first, and frees everything. */
 void arena_clear(struct arena *arena);

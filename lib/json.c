@@ -466,6 +466,28 @@ void json_escape(struct buf *buf, struct str s)
     }
 }
 
+struct str json_quote(struct arena *arena, struct str s)
+{
+    struct buf text;
+    struct str quoted;
+
+    if (plain_run(s, 0) == s.len) { /* nearly always */
+        char *out = arena_alloc(arena, s.len + 2);
+
+        out[0] = out[s.len + 1] = '"';
+        if (s.len > 0)
+            memcpy(out + 1, s.ptr, s.len);
+        return (struct str){out, s.len + 2};
+    }
+    buf_init(&text, SIZE_MAX / 2);
+    buf_put_char(&text, '"');
+    json_escape(&text, s);
+    buf_put_char(&text, '"');
+    quoted = arena_copy(arena, buf_str(&text));
+    buf_fini(&text);
+    return quoted;
+}
+
 void json_put_str(struct json_out *out, struct str s)
 {
     comma(out);

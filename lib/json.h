@@ -137,6 +137,8 @@ void json_put_val(struct json_out *out, yyjson_val *value);
 void json_member_str(struct json_out *out, struct str key, struct str s);
 void json_member_i64(struct json_out *out, struct str key, int64_t n);
 
+/* `s` as a JSON string, quotes included. */
+struct str json_quote(struct arena *arena, struct str s);
 /* The inside of a JSON string, without the quotes. */
 void json_escape(struct buf *buf, struct str s);
 

@@ -96,6 +96,8 @@ static void translate(struct exchange *x)
     struct chat_error error;
 
     buf_clear(&x->order_body);
+    /* room for most: a translation is about as long as what it translates */
+    (void)buf_reserve(&x->order_body, x->chat.body.len + ORDER_HEAD_BYTES);
     x->is_translated = anthropic_write_request(&x->work, &x->chat, &options,
                                                &x->order_body, &notes, &error);
     if (!x->is_translated) {

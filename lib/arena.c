@@ -18,18 +18,54 @@
 #define SINGLE_ALLOCATIONS 0
 #endif
 
-enum { BLOCK_SIZE = 2048, ALIGN = alignof(max_align_t) };
+enum { BLOCK_SIZE = 2048, SPARE_MAX = 64, ALIGN = alignof(max_align_t) };
 
 struct arena_block {
     struct arena_block *older;
+    bool is_common; /* of BLOCK_SIZE */
     max_align_t bytes[];
 };
+
+/* The thread's own, newest first. */
+static _Thread_local struct {
+    bool is_open;
+    unsigned count;
+    struct arena_block *blocks;
+} spare;
 
 struct arena_duty {
     struct arena_duty *older;
     void (*run)(void *what);
     void *what;
 };
+
+static void block_free(struct arena_block *block)
+{
+    if (!block->is_common || !spare.is_open || spare.count == SPARE_MAX) {
+        free(block);
+        return;
+    }
+    block->older = spare.blocks;
+    spare.blocks = block;
+    spare.count++;
+}
+
+void arena_spare_open(void)
+{
+    spare.is_open = true;
+}
+
+void arena_spare_close(void)
+{
+    spare.is_open = false;
+    while (spare.blocks != NULL) {
+        struct arena_block *older = spare.blocks->older;
+
+        free(spare.blocks);
+        spare.blocks = older;
+    }
+    spare.count = 0;
+}
 
 void arena_init(struct arena *arena)
 {
@@ -44,19 +80,39 @@ void arena_clear(struct arena *arena)
     while (arena->blocks != NULL) {
         struct arena_block *older = arena->blocks->older;
 
-        free(arena->blocks);
+        block_free(arena->blocks);
         arena->blocks = older;
     }
     *arena = (struct arena){0};
+}
+
+static char *block_push(struct arena *arena, struct arena_block *block,
+                        bool is_common)
+{
+    block->older = arena->blocks;
+    block->is_common = is_common;
+    arena->blocks = block;
+    return (char *)block->bytes;
 }
 
 static char *block_add(struct arena *arena, size_t size)
 {
     struct arena_block *block = must_alloc(sizeof(*block) + size);
 
-    block->older = arena->blocks;
-    arena->blocks = block;
-    return (char *)block->bytes;
+    return block_push(arena, block, false);
+}
+
+static char *block_add_common(struct arena *arena)
+{
+    struct arena_block *block = spare.blocks;
+
+    if (block == NULL) {
+        block = must_alloc(sizeof(*block) + BLOCK_SIZE);
+    } else {
+        spare.blocks = block->older;
+        spare.count--;
+    }
+    return block_push(arena, block, true);
 }
 
 void *arena_alloc(struct arena *arena, size_t size)
@@ -71,7 +127,7 @@ void *arena_alloc(struct arena *arena, size_t size)
     if (size > BLOCK_SIZE / 4 && size > arena->left)
         return block_add(arena, size); /* keep the rest of the newest block */
     if (size > arena->left) {
-        arena->next = block_add(arena, BLOCK_SIZE);
+        arena->next = block_add_common(arena);
         arena->left = BLOCK_SIZE;
     }
     piece = arena->next;
@@ -98,6 +154,18 @@ struct str arena_copy(struct arena *arena, struct str s)
         memcpy(copy, s.ptr, s.len);
     copy[s.len] = '\0';
     return (struct str){copy, s.len};
+}
+
+struct str arena_join(struct arena *arena, struct str a, struct str b)
+{
+    char *joined = arena_alloc(arena, a.len + b.len + 1);
+
+    if (a.len > 0)
+        memcpy(joined, a.ptr, a.len);
+    if (b.len > 0)
+        memcpy(joined + a.len, b.ptr, b.len);
+    joined[a.len + b.len] = '\0';
+    return (struct str){joined, a.len + b.len};
 }
 
 struct str arena_copy_utf8(struct arena *arena, struct str s)

@@ -20,6 +20,11 @@ struct arena {
     size_t used; /* bytes handed out since the last clear */
 };
 
+/* Lets the calling thread keep some blocks that its arenas give back, for the
+ * next ones; and frees them.  For threads that clear many small arenas. */
+void arena_spare_open(void);
+void arena_spare_close(void);
+
 void arena_init(struct arena *arena);
 /* Runs the duties, newest first, and frees everything. */
 void arena_clear(struct arena *arena);
@@ -31,6 +36,8 @@ void *arena_calloc(struct arena *arena, size_t count, size_t size)
     __attribute__((returns_nonnull));
 /* A copy with a NUL behind it. */
 struct str arena_copy(struct arena *arena, struct str s);
+/* Both in one. */
+struct str arena_join(struct arena *arena, struct str a, struct str b);
 /* The same, with '?' for every byte that is not part of valid UTF-8. */
 struct str arena_copy_utf8(struct arena *arena, struct str s);
 struct str arena_printf(struct arena *arena, const char *format, ...)

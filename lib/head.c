@@ -117,7 +117,8 @@ void head_complete(struct head *head)
 struct str head_find(const struct head *head, struct str name)
 {
     for (unsigned i = 0; i < head->count; i++)
-        if (str_eq_nocase(head->fields[i].name, name))
+        if (head->fields[i].name.len == name.len &&
+            str_eq_nocase(head->fields[i].name, name))
             return head->fields[i].value.ptr == NULL ? STR("")
                                                      : head->fields[i].value;
     return (struct str){NULL, 0};

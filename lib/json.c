@@ -3,6 +3,8 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "json_skim.h"
+#include "word.h"
 
 /* Documents up to this size live in the arena; larger ones in malloc, so
  * that the parser's realloc gives back what it did not need. */
@@ -10,91 +12,6 @@ enum { SMALL = 32 * 1024 };
 
 static const yyjson_read_flag read_flags =
     YYJSON_READ_INSITU | YYJSON_READ_NUMBER_AS_RAW;
-
-/* --- eight bytes at a time ---------------------------------------------- */
-
-static const uint64_t ones = UINT64_C(0x0101010101010101);
-static const uint64_t highs = UINT64_C(0x8080808080808080);
-
-/* Is one of the bytes `c`? */
-static bool word_has(uint64_t word, char c)
-{
-    word ^= ones * (unsigned char)c;
-    return ((word - ones) & ~word & highs) != 0;
-}
-
-/* Is one of them below 0x20? */
-static bool word_has_control(uint64_t word)
-{
-    return ((word - ones * 0x20) & ~word & highs) != 0;
-}
-
-/* --- the scan before the parser ----------------------------------------- */
-
-/* The closing quote of the string that opens at text[at], or text.len. */
-static size_t string_end(struct str text, size_t at)
-{
-    for (at++; at < text.len;) {
-        const char *quote = memchr(text.ptr + at, '"', text.len - at);
-        size_t slashes = 0;
-        size_t found;
-
-        if (quote == NULL)
-            return text.len;
-        found = (size_t)(quote - text.ptr);
-        while (slashes < found - at && text.ptr[found - 1 - slashes] == '\\')
-            slashes++;
-        if (slashes % 2 == 0)
-            return found;
-        at = found + 1;
-    }
-    return text.len;
-}
-
-static bool scan(struct str text, struct json_error *error)
-{
-    size_t depth = 0;
-    size_t values = 0;
-
-    for (size_t i = 0; i < text.len; i++) {
-        switch (text.ptr[i]) {
-        case '"':
-            i = string_end(text, i);
-            break;
-        case '[':
-        case '{':
-            if (++depth > JSON_MAX_DEPTH) {
-                *error = (struct json_error){
-                    .fault = JSON_TOO_DEEP,
-                    .offset = i,
-                    .says = "nested deeper than 128 levels",
-                };
-                return false;
-            }
-            values++;
-            break;
-        case ']':
-        case '}':
-            if (depth > 0)
-                depth--;
-            break;
-        case ',':
-        case ':':
-            if (++values > JSON_MAX_VALUES) {
-                *error = (struct json_error){
-                    .fault = JSON_TOO_MANY_VALUES,
-                    .offset = i,
-                    .says = "more than 1000000 values",
-                };
-                return false;
-            }
-            break;
-        default:
-            break;
-        }
-    }
-    return true;
-}
 
 /* --- reading ------------------------------------------------------------ */
 
@@ -196,8 +113,24 @@ static yyjson_doc *parse(struct arena *arena, char *copy, size_t len,
                             len <= SMALL ? &from_arena : NULL, error);
 }
 
-bool json_read(struct arena *arena, struct str text, struct json_doc *doc,
-               struct json_error *error)
+/* Memory for a document of `len` bytes, see SMALL.  NULL when there is not so
+ * much, which a small one does not survive. */
+static char *room(struct arena *arena, size_t len, size_t size)
+{
+    char *memory;
+
+    if (len <= SMALL)
+        return arena_alloc(arena, size);
+    memory = malloc(size);
+    if (memory != NULL)
+        arena_defer(arena, free, memory);
+    return memory;
+}
+
+/* --- the text as it is -------------------------------------------------- */
+
+static bool read_as_it_is(struct arena *arena, struct str text,
+                          struct json_doc *doc, struct json_error *error)
 {
     static const struct json_error no_memory = {
         .fault = JSON_NO_MEMORY,
@@ -207,22 +140,11 @@ bool json_read(struct arena *arena, struct str text, struct json_doc *doc,
     };
     yyjson_doc *parsed;
     yyjson_read_err trouble = {0};
-    size_t padded = text.len + YYJSON_PADDING_SIZE;
-    char *copy;
+    char *copy = room(arena, text.len, text.len + YYJSON_PADDING_SIZE);
 
-    if (!scan(text, error)) {
-        error_locate(text, error);
+    if (copy == NULL) {
+        *error = no_memory;
         return false;
-    }
-    if (text.len <= SMALL) {
-        copy = arena_alloc(arena, padded);
-    } else {
-        copy = malloc(padded);
-        if (copy == NULL) {
-            *error = no_memory;
-            return false;
-        }
-        arena_defer(arena, free, copy);
     }
     if (text.len > 0)
         memcpy(copy, text.ptr, text.len);
@@ -249,16 +171,106 @@ bool json_read(struct arena *arena, struct str text, struct json_doc *doc,
     }
     if (text.len > SMALL)
         arena_defer(arena, free_doc, parsed);
-    *doc = (struct json_doc){yyjson_doc_get_root(parsed), copy, text.len};
+    *doc = (struct json_doc){
+        .root = yyjson_doc_get_root(parsed),
+        .copy = copy,
+        .len = text.len,
+    };
     return true;
+}
+
+/* --- its outline, and the long strings apart ----------------------------- */
+
+/* Gives the values of the outline that are empty in place of a long string
+ * what that says.  Values stand in the order of the text. */
+static void fill_in(yyjson_doc *parsed, const char *outline,
+                    const struct json_long *longs, const size_t lengths[],
+                    size_t count)
+{
+    yyjson_val *value = yyjson_doc_get_root(parsed);
+    yyjson_val *end = value + yyjson_doc_get_val_count(parsed);
+    size_t removed = 0;
+
+    for (size_t i = 0; i < count && value < end; value++) {
+        if (!yyjson_is_str(value) ||
+            yyjson_get_str(value) != outline + longs[i].at - removed)
+            continue;
+        unsafe_yyjson_set_strn(value, longs[i].read, lengths[i]);
+        removed += longs[i++].len;
+    }
+}
+
+/* False, and nothing is lost, when the text must be read as it is. */
+static bool read_in_outline(struct arena *arena, struct str text,
+                            struct json_skim *skim, struct json_doc *doc)
+{
+    size_t len = text.len - skim->long_bytes;
+    /* each string has a NUL behind it and may be written a word ahead */
+    char *strings = room(arena, text.len, skim->long_bytes + skim->count + 8);
+    char *outline = room(arena, len, len + YYJSON_PADDING_SIZE);
+    size_t lengths[JSON_LONG_MAX];
+    yyjson_read_err ignored = {0};
+    struct json_long *longs;
+    yyjson_doc *parsed;
+
+    if (strings == NULL || outline == NULL)
+        return false;
+    for (size_t i = 0; i < skim->count; i++) {
+        struct json_long *one = &skim->longs[i];
+
+        if (!json_unescape(str_slice(text, one->at, one->at + one->len),
+                           strings, &lengths[i]))
+            return false;
+        one->read = strings;
+        strings += lengths[i];
+        *strings++ = '\0';
+    }
+    json_outline(text, skim, outline);
+    memset(outline + len, 0, YYJSON_PADDING_SIZE);
+    parsed = parse(arena, outline, len, &ignored);
+    if (parsed == NULL)
+        return false;
+    if (len > SMALL)
+        arena_defer(arena, free_doc, parsed);
+    fill_in(parsed, outline, skim->longs, lengths, skim->count);
+    longs = ARENA_ARRAY(arena, struct json_long, skim->count);
+    memcpy(longs, skim->longs, skim->count * sizeof(*longs));
+    *doc = (struct json_doc){
+        .root = yyjson_doc_get_root(parsed),
+        .copy = outline,
+        .len = len,
+        .longs = longs,
+        .long_count = skim->count,
+    };
+    return true;
+}
+
+bool json_read(struct arena *arena, struct str text, struct json_doc *doc,
+               struct json_error *error)
+{
+    struct json_skim skim;
+
+    if (!json_skim(text, &skim, error)) {
+        error_locate(text, error);
+        return false;
+    }
+    return (skim.count > 0 && read_in_outline(arena, text, &skim, doc)) ||
+           read_as_it_is(arena, text, doc, error);
 }
 
 size_t json_offset(const struct json_doc *doc, yyjson_val *string)
 {
-    const char *at = yyjson_get_str(string);
+    const char *read = yyjson_get_str(string);
+    size_t at;
 
-    check(at >= doc->copy && at <= doc->copy + doc->len);
-    return (size_t)(at - doc->copy);
+    for (size_t i = 0; i < doc->long_count; i++)
+        if (doc->longs[i].read == read)
+            return doc->longs[i].at;
+    check(read >= doc->copy && read <= doc->copy + doc->len);
+    at = (size_t)(read - doc->copy);
+    for (size_t i = 0; i < doc->long_count && doc->longs[i].at < at; i++)
+        at += doc->longs[i].len;
+    return at;
 }
 
 static size_t skip_space(struct str text, size_t at)
@@ -272,14 +284,14 @@ static size_t skip_space(struct str text, size_t at)
 void json_member_place(const struct json_doc *doc, struct str text,
                        yyjson_val *key, size_t *at, size_t *len)
 {
-    size_t i = string_end(text, json_offset(doc, key) - 1) + 1;
+    size_t i = json_string_end(text, json_offset(doc, key) - 1) + 1;
 
     /* the document was parsed: a colon and a value follow */
     i = skip_space(text, i);
     i = skip_space(text, i + 1);
     *at = i;
     if (i < text.len && text.ptr[i] == '"') {
-        *len = string_end(text, i) + 1 - i;
+        *len = json_string_end(text, i) + 1 - i;
         return;
     }
     while (i < text.len && strchr(" \t\r\n,}]{[", text.ptr[i]) == NULL)
@@ -429,11 +441,13 @@ static size_t plain_run(struct str s, size_t at)
 {
     size_t i = at;
 
-    for (uint64_t word; i + sizeof(word) <= s.len; i += sizeof(word)) {
-        memcpy(&word, s.ptr + i, sizeof(word));
-        if (word_has_control(word) || word_has(word, '"') ||
-            word_has(word, '\\'))
-            break;
+    for (; i + 8 <= s.len; i += 8) {
+        uint64_t word = word_read(s.ptr + i);
+        uint64_t stop = word_find_control(word) | word_find(word, '"') |
+                        word_find(word, '\\');
+
+        if (stop != 0)
+            return i + word_first(stop) - at;
     }
     while (i < s.len && (unsigned char)s.ptr[i] >= 0x20 && s.ptr[i] != '"' &&
            s.ptr[i] != '\\')
@@ -468,6 +482,28 @@ void json_escape(struct buf *buf, struct str s)
         if (at < s.len)
             put_escape(buf, (unsigned char)s.ptr[at++]);
     }
+}
+
+struct str json_quote(struct arena *arena, struct str s)
+{
+    struct buf text;
+    struct str quoted;
+
+    if (plain_run(s, 0) == s.len) { /* nearly always */
+        char *out = arena_alloc(arena, s.len + 2);
+
+        out[0] = out[s.len + 1] = '"';
+        if (s.len > 0)
+            memcpy(out + 1, s.ptr, s.len);
+        return (struct str){out, s.len + 2};
+    }
+    buf_init(&text, SIZE_MAX / 2);
+    buf_put_char(&text, '"');
+    json_escape(&text, s);
+    buf_put_char(&text, '"');
+    quoted = arena_copy(arena, buf_str(&text));
+    buf_fini(&text);
+    return quoted;
 }
 
 void json_put_str(struct json_out *out, struct str s)

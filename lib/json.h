@@ -1,10 +1,9 @@
 /* JSON in and out, on yyjson.
  *
  * Reading: a document is parsed in situ on a copy, so that a string's place
- * in the copy is its place in the original text (json_offset).  Numbers stay
- * the text they were written as: nothing is rounded on the way through.
- * Before the parser a cheap scan bounds the depth and the number of values,
- * because 10 MB of "[" would cost the parser 200 MB.
+ * in the copy tells its place in the original text (json_offset).  Numbers
+ * stay the text they were written as: nothing is rounded on the way through.
+ * Before the parser comes a cheap pass: see json_skim.h.
  *
  * Writing: a json_out appends compact JSON to a buffer and sets the commas.
  * Non-ASCII characters go out as raw UTF-8. */
@@ -33,10 +32,19 @@ struct json_error {
     const char *says;    /* a static sentence */
 };
 
+/* A string that the parser has not seen: see json_skim.h. */
+struct json_long {
+    size_t at, len;   /* its inside in the text */
+    const char *read; /* what it says */
+};
+
 struct json_doc {
     yyjson_val *root;
-    const char *copy; /* what was parsed, for json_offset() */
+    /* what was parsed, and what it lacks, for json_offset() */
+    const char *copy;
     size_t len;
+    const struct json_long *longs;
+    size_t long_count;
 };
 
 /* Parses `text` (RFC 8259, UTF-8).  Everything belongs to the arena.  A lone
@@ -131,6 +139,8 @@ void json_put_val(struct json_out *out, yyjson_val *value);
 void json_member_str(struct json_out *out, struct str key, struct str s);
 void json_member_i64(struct json_out *out, struct str key, int64_t n);
 
+/* `s` as a JSON string, quotes included. */
+struct str json_quote(struct arena *arena, struct str s);
 /* The inside of a JSON string, without the quotes. */
 void json_escape(struct buf *buf, struct str s);
 

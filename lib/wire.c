@@ -1,10 +1,10 @@
 /* OVERALL DESIGN
  *
- * wire_write ─┬─ plain ─▶ uv_try_write ── rest ─▶ out ─▶ sending ─▶ uv_write
+ * wire_write ─┬─ plain ─▶ send_now ── rest ─▶ out ─▶ sending ─▶ uv_write
  *             │           (where the loop gathers: ─▶ out, and at the end of
  *             │           its turn the same way)
  *             └─ TLS ───▶ tls_write ─▶ records, which take the same way
- * wire_send  ─┬─ plain ─▶ uv_try_write ── rest ─▶ held ─▶ uv_write (borrowed)
+ * wire_send  ─┬─ plain ─▶ send_now ── rest ─▶ held ─▶ uv_write (borrowed)
  *             └─ TLS ───▶ 16 KB slices of held while the queue is short
  *
  * One uv_write is under way at most.  When it is done the next of out or held
@@ -224,6 +224,23 @@ static unsigned skip(const struct str pieces[], size_t count, size_t done,
     return n;
 }
 
+/* What the socket takes at once, below 0 when nothing.  uv_try_write() does
+ * the same by way of the file system's calls, which cost more.  An error comes
+ * again, and is told, when uv_write() meets it. */
+static ssize_t send_now(struct wire *wire, uv_buf_t bufs[], unsigned count)
+{
+    /* libuv's buffers are the system's (uv_buf_t, in its manual) */
+    struct msghdr message = {.msg_iov = (struct iovec *)bufs,
+                             .msg_iovlen = count};
+    uv_os_fd_t fd;
+
+    if (count == 0 || uv_fileno(&wire->uv.handle, &fd) != 0)
+        return -1;
+    if (count == 1)
+        return send(fd, bufs[0].base, bufs[0].len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 static void on_written(uv_write_t *request, int status)
 {
     struct wire *wire = request->data;
@@ -265,11 +282,10 @@ static void write_out(struct wire *wire)
     struct buf swap = wire->sending;
     struct str piece;
     uv_buf_t whole;
-    int n;
+    ssize_t n;
 
     whole = uv_buf_init(wire->out.ptr, (unsigned)wire->out.len);
-    /* an error comes again, and is told, when uv_write meets it */
-    n = uv_try_write(&wire->uv.stream, &whole, 1);
+    n = send_now(wire, &whole, 1);
     if (n > 0)
         buf_consume(&wire->out, (size_t)n);
     if (wire->out.len == 0) {
@@ -356,7 +372,7 @@ void wire_write(struct wire *wire, const struct str pieces[], size_t count)
     if (!wire->is_writing && wire->out.len == 0) {
         uv_buf_t bufs[WIRE_MAX_PIECES];
         unsigned n = as_bufs(pieces, count, bufs);
-        int sent = n == 0 ? 0 : uv_try_write(&wire->uv.stream, bufs, n);
+        ssize_t sent = send_now(wire, bufs, n);
 
         left = skip(pieces, count, sent > 0 ? (size_t)sent : 0, rest);
     }
@@ -378,10 +394,10 @@ bool wire_send(struct wire *wire, const struct str pieces[], size_t count)
     } else {
         uv_buf_t bufs[WIRE_MAX_PIECES];
         unsigned n = as_bufs(pieces, count, bufs);
-        int sent;
+        ssize_t sent;
 
         check(wire_queued(wire) == 0);
-        sent = n == 0 ? 0 : uv_try_write(&wire->uv.stream, bufs, n);
+        sent = send_now(wire, bufs, n);
         wire->held_count =
             skip(pieces, count, sent > 0 ? (size_t)sent : 0, wire->held);
         if (wire->held_count > 0)

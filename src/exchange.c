@@ -332,7 +332,8 @@ static struct str make_id(struct exchange *x)
     if (is_plain)
         return asked;
     trace_random_hex(digits, sizeof(digits));
-    return arena_printf(x->arena, "req_%.*s", (int)sizeof(digits), digits);
+    return arena_join(x->arena, STR("req_"),
+                      (struct str){digits, sizeof(digits)});
 }
 
 static struct exchange *exchange_new(struct worker *worker,

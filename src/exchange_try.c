@@ -11,6 +11,9 @@
 #include "forward/order.h"
 #include "log.h"
 
+/* Room for most heads. */
+enum { ORDER_HEAD_BYTES = 512 };
+
 void exchange_drop_attempt(struct exchange *x)
 {
     struct attempt *attempt = x->attempt;
@@ -118,6 +121,8 @@ static void translate(struct exchange *x)
     struct chat_error error;
 
     buf_clear(&x->order_body);
+    /* room for most: a translation is about as long as what it translates */
+    (void)buf_reserve(&x->order_body, x->chat.body.len + ORDER_HEAD_BYTES);
     x->is_translated = anthropic_write_request(&x->work, &x->chat, &options,
                                                &x->order_body, &notes, &error);
     if (!x->is_translated) {
@@ -139,10 +144,11 @@ static void translate(struct exchange *x)
 /* An id of the caller's choosing may come twice; vLLM wants each once. */
 static struct str upstream_id(struct exchange *x)
 {
-    char suffix[8];
+    char suffix[9] = {'-'};
 
-    trace_random_hex(suffix, sizeof(suffix));
-    return arena_printf(x->arena, "%.*s-%.8s", STR_ARG(x->record.id), suffix);
+    trace_random_hex(suffix + 1, sizeof(suffix) - 1);
+    return arena_join(x->arena, x->record.id,
+                      (struct str){suffix, sizeof(suffix)});
 }
 
 void exchange_send(struct exchange *x, struct replica *replica)
@@ -177,6 +183,7 @@ void exchange_send(struct exchange *x, struct replica *replica)
     for (size_t i = 1; i < order.piece_count; i++)
         head.body_len += order.pieces[i].len;
     buf_clear(&x->order_head);
+    (void)buf_reserve(&x->order_head, ORDER_HEAD_BYTES);
     order_write(&head, x->replica, settings->anthropic_version, &x->order_head);
     order.pieces[0] = buf_str(&x->order_head);
     exchange_prepare_answer(x, is_anthropic);

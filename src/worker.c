@@ -283,12 +283,14 @@ static void worker_main(void *arg)
 {
     struct worker *worker = arg;
 
+    arena_spare_open();
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     pool_fini(&worker->pool);
     check(uv_loop_close(&worker->loop) == 0);
     wire_loop_fini(&worker->wire_loop);
     buf_fini(&worker->scratch);
     catalog_unref(worker->catalog);
+    arena_spare_close();
 }
 
 void worker_start(struct worker *worker, struct catalog *catalog,

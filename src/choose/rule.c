@@ -13,14 +13,21 @@ int64_t rule_estimate_tokens(size_t characters)
     return (int64_t)((characters + 3) / 4);
 }
 
+/* The calendar is asked once a minute, and threads do not share it. */
 int rule_minute_now(void)
 {
+    static _Thread_local time_t asked_minute = -1;
+    static _Thread_local int answer;
     time_t now = (time_t)clock_wall_s();
     struct tm local;
 
+    if (now / 60 == asked_minute)
+        return answer;
     if (localtime_r(&now, &local) == NULL)
         return 0;
-    return local.tm_hour * 60 + local.tm_min;
+    asked_minute = now / 60;
+    answer = local.tm_hour * 60 + local.tm_min;
+    return answer;
 }
 
 /* A field that is there more than once matches with any of its values. */

@@ -9,7 +9,7 @@ void answer_init(struct answer *answer, bool is_translated,
         .style = *style,
     };
     arena_init(&answer->kept);
-    answer->quoted_model = relay_quote(&answer->kept, style->model);
+    answer->quoted_model = json_quote(&answer->kept, style->model);
     sse_decoder_init(&answer->sse, max_event);
     anthropic_stream_init(&answer->reader, names);
     openai_stream_init(&answer->writer, style);

@@ -2,24 +2,11 @@
 
 #include "sse.h"
 
-struct str relay_quote(struct arena *arena, struct str model)
-{
-    struct buf text;
-    struct json_out out = json_out_to(&text);
-    struct str quoted;
-
-    buf_init(&text, SIZE_MAX / 2);
-    json_put_str(&out, model);
-    quoted = arena_copy(arena, buf_str(&text));
-    buf_fini(&text);
-    return quoted;
-}
-
 unsigned relay_request(struct arena *arena, const struct chat *chat,
                        struct str model, struct str pieces[RELAY_PIECES])
 {
     struct str body = chat->body;
-    struct str quoted = relay_quote(arena, model);
+    struct str quoted = json_quote(arena, model);
     size_t brace = 0;
 
     if (chat->model_len > 0) {
@@ -140,7 +127,7 @@ unsigned relay_answer(struct arena *arena, struct str json,
         return 1;
     }
     pieces[0] = str_slice(json, 0, facts->model_at);
-    pieces[1] = relay_quote(arena, model);
+    pieces[1] = json_quote(arena, model);
     pieces[2] = str_slice(json, facts->model_at + facts->model_len, json.len);
     return RELAY_PIECES;
 }

@@ -40,7 +40,4 @@ unsigned relay_answer(struct arena *arena, struct str json,
 void relay_chunk(struct str json, const struct relay_facts *facts,
                  struct str quoted_model, struct buf *out);
 
-/* `model` as a JSON string, quotes included. */
-struct str relay_quote(struct arena *arena, struct str model);
-
 #endif

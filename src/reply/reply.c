@@ -5,7 +5,12 @@
 #include "check.h"
 #include "clock.h"
 
-enum { HEAD_MAX = 32 * 1024 };
+enum {
+    HEAD_MAX = 32 * 1024,
+    HEADERS_BYTES = 512, /* room for most; it grows if they take more */
+    CHUNK_SIZE_BYTES = 2 * sizeof(size_t) + 2,
+    LINES_BYTES = 256, /* and for what stands before them */
+};
 
 const char *reply_phrase(int status)
 {
@@ -78,6 +83,8 @@ void reply_header(struct reply *reply, struct str name, struct str value)
     char *out;
 
     check(!reply->has_begun);
+    if (reply->head.cap == 0)
+        (void)buf_reserve(&reply->head, HEADERS_BYTES);
     /* one that does not fit is left out whole: half a line would swallow what
      * follows it */
     if (!buf_reserve(&reply->head, name.len + value.len + 4)) {
@@ -118,6 +125,7 @@ static struct str date_line(void)
 static void finish_head(struct reply *reply, struct buf *out,
                         struct str content_type, bool has_length, size_t length)
 {
+    (void)buf_reserve(out, reply->head.len + LINES_BYTES);
     buf_put(out, STR("HTTP/1.1 "));
     buf_put_u64(out, (uint64_t)reply->status);
     buf_put_char(out, ' ');
@@ -175,11 +183,25 @@ void reply_stream(struct reply *reply)
     reply->status = 200;
 }
 
+/* The line before a chunk, written from its end. */
+static struct str chunk_size(size_t n, char line[CHUNK_SIZE_BYTES])
+{
+    size_t at = CHUNK_SIZE_BYTES;
+
+    line[--at] = '\n';
+    line[--at] = '\r';
+    do {
+        line[--at] = "0123456789abcdef"[n & 15];
+        n >>= 4;
+    } while (n > 0);
+    return (struct str){line + at, CHUNK_SIZE_BYTES - at};
+}
+
 void reply_put(struct reply *reply, struct str bytes)
 {
     struct str pieces[4];
+    char line[CHUNK_SIZE_BYTES];
     struct buf head;
-    char length[24];
     size_t n = 0;
 
     if (bytes.len == 0 || reply->has_ended)
@@ -189,17 +211,13 @@ void reply_put(struct reply *reply, struct str bytes)
         finish_head(reply, &head, STR("text/event-stream; charset=utf-8"),
                     false, 0);
         reply->has_begun = true;
-        pieces[n++] = buf_str(&head);
     }
-    if (reply->is_http_1_0) {
-        pieces[n++] = bytes;
-    } else {
-        int len = snprintf(length, sizeof(length), "%zx\r\n", bytes.len);
-
-        pieces[n++] = (struct str){length, (size_t)len};
-        pieces[n++] = bytes;
+    pieces[n++] = buf_str(&head);
+    if (!reply->is_http_1_0)
+        pieces[n++] = chunk_size(bytes.len, line);
+    pieces[n++] = bytes;
+    if (!reply->is_http_1_0)
         pieces[n++] = STR("\r\n");
-    }
     reply->bytes += bytes.len;
     reply->sink->ops->write(reply->sink, pieces, n);
     buf_fini(&head);

@@ -28,8 +28,12 @@ void trace_random_hex(char *out, size_t len)
 
     check(len <= 2 * sizeof(bytes));
     random_bytes(bytes, (len + 1) / 2);
-    for (size_t i = 0; i < len; i++)
-        out[i] = hex[i % 2 == 0 ? bytes[i / 2] >> 4 : bytes[i / 2] & 15];
+    for (size_t i = 0; i + 1 < len; i += 2) {
+        out[i] = hex[bytes[i / 2] >> 4];
+        out[i + 1] = hex[bytes[i / 2] & 15];
+    }
+    if (len % 2 != 0)
+        out[len - 1] = hex[bytes[len / 2] >> 4];
 }
 
 static bool is_hex(struct str s)

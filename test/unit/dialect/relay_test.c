@@ -86,7 +86,7 @@ static void a_name_that_needs_escapes_is_escaped(void **state)
     n = relay_request(&asked.arena, &asked.chat, STR("a\"b\\c\n"), pieces);
     assert_has(joined(&asked.arena, pieces, n),
                "\"model\":\"a\\\"b\\\\c\\n\"}");
-    assert_str(relay_quote(&asked.arena, STR("qwen2.5-7b")), "\"qwen2.5-7b\"");
+    assert_str(json_quote(&asked.arena, STR("qwen2.5-7b")), "\"qwen2.5-7b\"");
     asked_fini(&asked);
 }
 

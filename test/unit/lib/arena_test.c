@@ -169,6 +169,48 @@ static void used_counts_what_was_asked_for(void **state)
     assert_int_equal(arena.used, 0);
 }
 
+static void two_joined_are_one_and_end_in_a_nul(void **state)
+{
+    struct arena arena;
+    struct str text;
+
+    (void)state;
+    arena_init(&arena);
+    text = arena_join(&arena, STR("ab"), STR("c"));
+    assert_str(text, "abc");
+    assert_int_equal(text.ptr[3], '\0');
+    assert_str(arena_join(&arena, (struct str){NULL, 0}, STR("x")), "x");
+    assert_str(arena_join(&arena, STR("x"), (struct str){NULL, 0}), "x");
+    arena_clear(&arena);
+}
+
+/* More than are kept; each must be whole and nobody else's. */
+static void spare_blocks_are_used_again_and_given_back(void **state)
+{
+    enum { ARENAS = 100, PIECE = 400 };
+    struct arena arenas[ARENAS];
+    char *pieces[ARENAS];
+
+    (void)state;
+    arena_spare_open();
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < ARENAS; i++) {
+            arena_init(&arenas[i]);
+            pieces[i] = arena_alloc(&arenas[i], PIECE);
+            memset(pieces[i], i, PIECE);
+        }
+        for (int i = 0; i < ARENAS; i++) {
+            for (int k = 0; k < PIECE; k++)
+                assert_int_equal(pieces[i][k], i);
+            arena_clear(&arenas[i]);
+        }
+    }
+    arena_spare_close();
+    arena_init(&arenas[0]);
+    assert_non_null(arena_alloc(&arenas[0], PIECE));
+    arena_clear(&arenas[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -181,6 +223,8 @@ int main(void)
         cmocka_unit_test(bytes_that_are_no_utf8_become_question_marks),
         cmocka_unit_test(printed_text_of_any_length_fits),
         cmocka_unit_test(used_counts_what_was_asked_for),
+        cmocka_unit_test(two_joined_are_one_and_end_in_a_nul),
+        cmocka_unit_test(spare_blocks_are_used_again_and_given_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -189,6 +189,35 @@ ssize_t writev(int fd, const struct iovec *pieces, int count)
     return next(fd, pieces, count);
 }
 
+ssize_t send(int fd, const void *from, size_t size, int flags)
+{
+    typedef ssize_t (*send_fn)(int, const void *, size_t, int);
+    NEXT(send_fn, "send")
+    if (transfer_fails(WRITE, fd))
+        return -1;
+    return next(fd, from, size > 1 && drips(fd) ? 1 : size, flags);
+}
+
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    typedef ssize_t (*sendmsg_fn)(int, const struct msghdr *, int);
+    NEXT(sendmsg_fn, "sendmsg")
+    if (transfer_fails(WRITE, fd))
+        return -1;
+    if (drips(fd)) {
+        for (size_t i = 0; i < message->msg_iovlen; i++)
+            if (message->msg_iov[i].iov_len > 0)
+                return next(
+                    fd,
+                    &(struct msghdr){
+                        .msg_iov =
+                            &(struct iovec){message->msg_iov[i].iov_base, 1},
+                        .msg_iovlen = 1},
+                    flags);
+    }
+    return next(fd, message, flags);
+}
+
 /* --- connections ---------------------------------------------------------- */
 
 int socket(int domain, int type, int protocol)

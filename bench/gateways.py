@@ -26,8 +26,7 @@ defaults
     timeout client 10m
     timeout server 10m
     option http-keep-alive
-    option http-no-delay
-    http-reuse always
+{options}    http-reuse always
 frontend door
     bind 127.0.0.1:{port}
     default_backend model
@@ -186,9 +185,11 @@ class Mock:
 class Gateway:
     """One gateway in front of the mock; `start_ms` is the time to its first answer."""
 
-    def __init__(self, kind, folder, backend, pin, workers=1, tls=None, log="warn", wrap=None):
+    def __init__(self, kind, folder, backend, pin, workers=1, tls=None, log="warn", wrap=None,
+                 as_it_comes=False):
         self.port = free_port()
         self.process = None
+        self.as_it_comes = as_it_comes
         if kind == "direct":
             self.port, self.start_ms = backend, 0
             return
@@ -212,8 +213,10 @@ class Gateway:
 
     def _haproxy(self, folder, backend, workers, tls, _log):
         secure = f" ssl ca-file {tls} verify required verifyhost 127.0.0.1" if tls else ""
+        # by default it tells the kernel to hold events back, for up to 200 ms
+        options = "" if self.as_it_comes else "    option http-no-delay\n"
         path = self._write(folder, "haproxy.cfg", HAPROXY.format(
-            streams=STREAMS_MAX, workers=workers, port=self.port, backend=backend, tls=secure))
+            options=options, streams=STREAMS_MAX, workers=workers, port=self.port, backend=backend, tls=secure))
         return ["haproxy", "-db", "-f", path]
 
     def _nginx(self, folder, backend, workers, tls, _log):

@@ -153,7 +153,8 @@ static void take_answer(struct link *link)
         return;
     }
     state.answers++;
-    figures_add(&state.figures, clock_us() - link->due_us);
+    if (!options.is_stream)
+        figures_add(&state.figures, clock_us() - link->due_us);
     link_idle(link);
 }
 
@@ -175,7 +176,16 @@ static void link_read(struct link *link)
         return;
     }
     (void)reader_feed(&link->reader, (struct str){buffer, (size_t)n});
-    state.frames += link->reader.frames - frames;
+    frames = link->reader.frames - frames;
+    state.frames += frames;
+    if (options.is_stream && frames > 0) {
+        uint64_t now = clock_us();
+
+        /* the gap since the last event; held back, they come in bunches */
+        if (link->reader.frames > frames)
+            figures_add(&state.figures, now - link->due_us);
+        link->due_us = now;
+    }
     if (link->reader.state >= READER_DONE)
         take_answer(link);
 }

@@ -282,8 +282,9 @@ static bool take_escape(struct unescape *u)
 
 bool json_unescape(struct str raw, char *out, size_t *len)
 {
-    struct unescape u = {.raw = raw, .out = out};
+    struct unescape u = {.raw = raw};
 
+    u.out = out;
     while (u.at < raw.len) {
         unsigned char c;
         bool is_fine;

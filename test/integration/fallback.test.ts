@@ -1,6 +1,6 @@
 import OpenAI from 'openai';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { hello, localState, long, Sim, Weir } from './harness.ts';
+import { eventually, hello, localState, long, Sim, Weir } from './harness.ts';
 
 let sim: Sim;
 let weir: Weir;
@@ -129,7 +129,9 @@ describe('pins', () => {
       await sim.fault('vllm', null);
       const answer = await pending;
       expect([answer.status, backendOf(answer)]).toEqual([200, 'local']);
-      expect(await patient.metric('weir_local_wanted_total{served="held"}')).toBe(1);
+      // it is counted when its answer has been sent, perhaps on another thread
+      const held = 'weir_local_wanted_total{served="held"}';
+      await eventually('it is counted', async () => (await patient.metric(held)) === 1);
     } finally {
       await patient.stop();
     }

@@ -67,6 +67,7 @@ listen: {{ host: 127.0.0.1, port: {port} }}
 workers: {workers}
 log: {{ level: {log} }}
 probe: {{ interval: 1h }}
+limits: {{ in_flight: 10000 }}
 backends:
   - {{ name: model, tier: local, url: '{scheme}://127.0.0.1:{backend}', models: [{{ name: bench }}]{ca} }}
   - {{ name: claude, tier: cloud, url: 'http://127.0.0.1:{backend}', api_key: unused, models: [{{ name: claude-sonnet-4-6 }}] }}

@@ -18,7 +18,7 @@
 #define SINGLE_ALLOCATIONS 0
 #endif
 
-enum { BLOCK_SIZE = 2048, SPARE_MAX = 64, ALIGN = alignof(max_align_t) };
+enum { BLOCK_SIZE = 1024, SPARE_MAX = 128, ALIGN = alignof(max_align_t) };
 
 struct arena_block {
     struct arena_block *older;
@@ -123,7 +123,7 @@ void *arena_alloc(struct arena *arena, size_t size)
     arena->used += size;
     if (SINGLE_ALLOCATIONS)
         return block_add(arena, size);
-    size = (size + ALIGN - 1) / ALIGN * ALIGN;
+    size = (size == 0 ? ALIGN : size + ALIGN - 1) / ALIGN * ALIGN;
     if (size > BLOCK_SIZE / 4 && size > arena->left)
         return block_add(arena, size); /* keep the rest of the newest block */
     if (size > arena->left) {

@@ -18,6 +18,7 @@ void head_fini(struct head *head)
     free(head->fields);
     head->fields = NULL;
     head->count = head->cap = 0;
+    head->target = (struct str){NULL, 0};
 }
 
 void head_clear(struct head *head)

@@ -28,6 +28,7 @@ struct head {
 };
 
 void head_init(struct head *head);
+/* Gives its memory back; trailers may still come. */
 void head_fini(struct head *head);
 /* Ready for the next message; memory above a few KB is given back. */
 void head_clear(struct head *head);

@@ -25,7 +25,7 @@
 enum {
     TLS_SLICE = 16 * 1024,
     TLS_AHEAD = 128 * 1024, /* encrypted bytes that may wait */
-    KEEP_BYTES = 8 * 1024,  /* a larger empty buffer is given back */
+    KEEP_BYTES = 1024,      /* a larger empty buffer is given back */
     GATHER_MAX = 16 * 1024, /* more than that is not copied, but sent */
 };
 

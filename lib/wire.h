@@ -22,7 +22,7 @@
 
 enum {
     WIRE_READ_SIZE = 64 * 1024,
-    WIRE_MAX_PIECES = 16,
+    WIRE_MAX_PIECES = 10,
     /* The hard bound on bytes that wait for one peer.  Owners stop their
      * source long before it. */
     WIRE_MAX_QUEUED = 1 << 30,

@@ -4,12 +4,16 @@ void answer_init(struct answer *answer, bool is_translated,
                  const struct openai_style *style, const struct names *names,
                  size_t max_event)
 {
+    struct json_out out;
+
     *answer = (struct answer){
         .is_translated = is_translated,
         .style = *style,
     };
     arena_init(&answer->kept);
-    answer->quoted_model = json_quote(&answer->kept, style->model);
+    buf_init(&answer->quoted_model, SIZE_MAX / 2);
+    out = json_out_to(&answer->quoted_model);
+    json_put_str(&out, style->model);
     sse_decoder_init(&answer->sse, max_event);
     anthropic_stream_init(&answer->reader, names);
     openai_stream_init(&answer->writer, style);
@@ -20,6 +24,7 @@ void answer_fini(struct answer *answer)
     sse_decoder_fini(&answer->sse);
     anthropic_stream_fini(&answer->reader);
     openai_stream_fini(&answer->writer);
+    buf_fini(&answer->quoted_model);
     arena_clear(&answer->kept);
 }
 
@@ -45,7 +50,7 @@ static void relay_one(struct answer *answer, struct arena *scratch,
         openai_read_stream_error(&answer->kept, facts.root, &answer->error);
         return;
     }
-    relay_chunk(data, &facts, answer->quoted_model, answer->out);
+    relay_chunk(data, &facts, buf_str(&answer->quoted_model), answer->out);
     answer->has_token = answer->has_token || facts.has_token;
     if (facts.finish != CHAT_FINISH_UNSET)
         answer->finish = facts.finish;

@@ -21,7 +21,7 @@ enum answer_status {
 struct answer {
     bool is_translated; /* from Anthropic's dialect */
     struct openai_style style;
-    struct str quoted_model;
+    struct buf quoted_model; /* as a JSON string; few bytes for a long time */
     struct sse_decoder sse;
     struct anthropic_stream reader;
     struct openai_stream writer;

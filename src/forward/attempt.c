@@ -144,7 +144,10 @@ static int on_headers_complete(llhttp_t *parser)
     attempt->has_head = true;
     watch(attempt, attempt->order.idle_ms);
     attempt->events->on_head(attempt->ctx, &head);
-    return attempt->is_dead ? HPE_USER : 0;
+    if (attempt->is_dead)
+        return HPE_USER;
+    head_fini(&attempt->head); /* an answer may last */
+    return 0;
 }
 
 static int on_body(llhttp_t *parser, const char *at, size_t len)

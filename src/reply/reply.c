@@ -211,6 +211,7 @@ void reply_put(struct reply *reply, struct str bytes)
         finish_head(reply, &head, STR("text/event-stream; charset=utf-8"),
                     false, 0);
         reply->has_begun = true;
+        buf_fini(&reply->head); /* a stream may last */
     }
     pieces[n++] = buf_str(&head);
     if (!reply->is_http_1_0)

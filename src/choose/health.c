@@ -164,8 +164,8 @@ bool health_note(struct replica *replica, enum health_event event,
     if (before == HEALTH_WARM && event == HEALTH_TRY_OK)
         return false;
     do {
-        after =
-            due(replica, (enum health_state)before, event, now_ms, settings);
+        after = (int)due(replica, (enum health_state)before, event, now_ms,
+                         settings);
         prepare(replica, (enum health_state)before, (enum health_state)after,
                 event, now_ms, settings, busy_ms);
         if (after == before)

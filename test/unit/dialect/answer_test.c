@@ -241,8 +241,8 @@ static void an_empty_stream_is_no_success(void **state)
     static const char *const empty[] = {
         "data: [DONE]\n\n",
         "data: {\"choices\":[]}\n\ndata: [DONE]\n\n",
-        "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":"
-        "\"\"},\"finish_reason\":null}]}\n\ndata: [DONE]\n\n",
+        ("data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":"
+         "\"\"},\"finish_reason\":null}]}\n\ndata: [DONE]\n\n"),
     };
     struct run run;
 

@@ -6,7 +6,6 @@ import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import OpenAI from 'openai';
-import { afterAll } from 'vitest';
 
 export const weir =
   process.env.WEIR_BIN ??
@@ -23,13 +22,14 @@ function cleanEnv(extra: Record<string, string>): Record<string, string> {
   };
 }
 
-// A test that fails does not stop what it started: nothing outlives its file.
 const children = new Set<ChildProcess>();
-afterAll(() => {
+
+/** A test that fails does not stop what it started: see setup.ts. */
+export function endAll(): void {
   for (const child of children)
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
   children.clear();
-});
+}
 
 /** Waits until `check` gives something, or fails with what it gave last. */
 export async function eventually<T>(

@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['*.test.ts'],
+    setupFiles: ['./setup.ts'],
     // sanitizer builds on small machines are slow
     testTimeout: 30_000,
     hookTimeout: 60_000,

@@ -236,7 +236,7 @@ async function load(weir: Weir, tally: Tally, rate: number, samples: Sample[]): 
   const open = new Set<Promise<void>>();
   let due = 0;
   for (let now = began; now < began + seconds * 1000; now = Date.now()) {
-    if (weir.ended !== undefined) throw new Error(`the router has ended: ${weir.ended}\n${weir.log.join('\n')}`);
+    if (weir.exit !== undefined) throw new Error(`the router has ended: ${weir.exit}\n${weir.log.join('\n')}`);
     for (; due < ((now - began) / 1000) * rate; due++) {
       if (open.size > MOST_OPEN) throw new Error(`${MOST_OPEN} requests are under way`);
       const one: Promise<void> = send(weir.url, pick(random)).then((done) => {

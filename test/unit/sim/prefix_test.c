@@ -114,8 +114,8 @@ static void another_text_or_model_is_not_the_same(void **state)
 static void everything_is_kept_in_whole_blocks(void **state)
 {
     static const char *const longer[] = {
-        "one two three four five six seven eight nine ten eleven twelve "
-        "thirteen fourteen fifteen sixteen seventeen eighteen",
+        ("one two three four five six seven eight nine ten eleven twelve "
+         "thirteen fourteen fifteen sixteen seventeen eighteen"),
         "yes", "and now?"};
     struct prefix_use use;
     struct talk t;

@@ -548,6 +548,8 @@ static void on_connect(uv_connect_t *request, int status)
             wire->events->on_open(wire);
         return;
     }
+    if (wire->events->on_handshake != NULL)
+        wire->events->on_handshake(wire);
     /* a handshake must read, whatever the owner wants */
     status = uv_read_start(&wire->uv.stream, on_alloc, on_read);
     if (status < 0) {

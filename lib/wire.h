@@ -56,6 +56,9 @@ struct wire_events {
      * accepted wires. */
     void (*on_open)(struct wire *wire);
     void (*on_bytes)(struct wire *wire, struct str bytes);
+    /* The connection stands, the TLS handshake begins.  NULL: nobody wants to
+     * know.  It may not close the wire. */
+    void (*on_handshake)(struct wire *wire);
     void (*on_drain)(struct wire *wire);
     /* The last bytes have come: the peer closed its side (why = 0; writing
      * may still work), or the connection broke or never stood (a UV_E… code,

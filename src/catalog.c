@@ -75,6 +75,7 @@ static void make_settings(struct maker *m)
         .anthropic_version =
             keep(m, config_text(root, CONFIG_ROOT_ANTHROPIC_VERSION)),
         .connect_ms = ms(c, CONFIG_ROOT_CONNECT_MS),
+        .tls_ms = ms(c, CONFIG_ROOT_TLS_MS),
         .first_byte_ms = ms(c, CONFIG_ROOT_FIRST_BYTE_MS),
         .first_token_ms = ms(c, CONFIG_ROOT_FIRST_TOKEN_MS),
         .idle_ms = ms(c, CONFIG_ROOT_IDLE_MS),

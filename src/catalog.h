@@ -131,7 +131,8 @@ struct settings {
     bool caches_prompt;
     struct str anthropic_version;
     bool is_anthropic_2026_10_21;
-    uint64_t connect_ms, first_byte_ms, first_token_ms, idle_ms, total_ms;
+    uint64_t connect_ms, tls_ms, first_byte_ms, first_token_ms, idle_ms,
+        total_ms;
     uint64_t hold_ms, retry_after_ms, head_ms, body_ms, keep_alive_ms;
     uint64_t pool_idle_ms, drain_ms, drain_delay_ms, comment_ms, write_ms;
     uint64_t probe_interval_ms, probe_cold_ms, probe_timeout_ms;

@@ -44,6 +44,7 @@ static enum health_event event_of(const struct exchange *x, enum error error)
     case ERR_CONNECT:
     case ERR_CONNECT_TIMEOUT:
     case ERR_TLS:
+    case ERR_TLS_TIMEOUT:
     case ERR_PROXY:
     case ERR_CLOSED:
         return HEALTH_TRY_GONE;
@@ -161,6 +162,7 @@ void exchange_send(struct exchange *x, struct replica *replica)
         .release = queue_release,
         .allowed = x->choice.allowed,
         .connect_ms = settings->connect_ms,
+        .tls_ms = settings->tls_ms,
         .first_byte_ms = settings->first_byte_ms,
         .idle_ms = settings->idle_ms,
         .piece_count = 1,

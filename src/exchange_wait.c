@@ -64,7 +64,7 @@ static bool may_park(const struct exchange *x)
     if (x->has_error && x->error.error != ERR_CONNECT &&
         x->error.error != ERR_RESOLVE && x->error.error != ERR_CLOSED &&
         x->error.error != ERR_CONNECT_TIMEOUT && x->error.error != ERR_TLS &&
-        x->error.error != ERR_PROXY &&
+        x->error.error != ERR_TLS_TIMEOUT && x->error.error != ERR_PROXY &&
         (x->error.error != ERR_BACKEND_STATUS || x->head.status != 503))
         return false;
     for (unsigned i = 0; i < x->choice.target_count; i++) {

@@ -101,6 +101,7 @@ static void ask(struct probe *probe)
         .replica = probe->replica,
         .allowed = TIER_ANY, /* it bears nothing of a caller's */
         .connect_ms = timeout_ms,
+        .tls_ms = timeout_ms,
         .piece_count = 1,
     };
 

@@ -22,6 +22,7 @@ struct attempt {
     llhttp_t parser;
     struct head head;
     unsigned interims;
+    bool is_shaking_hands; /* TLS */
     bool is_sending;
     bool has_bytes; /* something of an answer has come */
     bool has_head;  /* the final head, not an interim one */
@@ -230,6 +231,7 @@ static bool get_connection(struct attempt *attempt, bool fresh)
     if (attempt->conn == NULL)
         return false;
     attempt->was_waiting = conn_is_ready(attempt->conn);
+    attempt->is_shaking_hands = false;
     if (attempt->was_waiting) {
         send_request(attempt);
     } else {
@@ -242,6 +244,14 @@ static bool get_connection(struct attempt *attempt, bool fresh)
 static void on_ready(void *user)
 {
     send_request(user);
+}
+
+static void on_handshake(void *user)
+{
+    struct attempt *attempt = user;
+
+    attempt->is_shaking_hands = true;
+    watch(attempt, attempt->order.tls_ms);
 }
 
 static void on_bytes(void *user, struct str bytes)
@@ -281,6 +291,7 @@ static void on_over(void *user, enum error error, const char *detail)
 
 static const struct conn_events conn_events = {
     .on_ready = on_ready,
+    .on_handshake = on_handshake,
     .on_bytes = on_bytes,
     .on_sent = on_sent,
     .on_over = on_over,
@@ -298,7 +309,9 @@ static void on_due(struct deadline *deadline)
     } else if (attempt->conn != NULL && conn_is_ready(attempt->conn)) {
         fail(attempt, ERR_FIRST_BYTE_TIMEOUT, NULL);
     } else {
-        fail(attempt, ERR_CONNECT_TIMEOUT, NULL);
+        fail(attempt,
+             attempt->is_shaking_hands ? ERR_TLS_TIMEOUT : ERR_CONNECT_TIMEOUT,
+             NULL);
     }
 }
 

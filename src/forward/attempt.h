@@ -31,7 +31,8 @@ struct attempt_order {
     /* Head and body as they go out, borrowed until the attempt is gone. */
     struct str pieces[ATTEMPT_MAX_PIECES];
     size_t piece_count;
-    uint64_t connect_ms, first_byte_ms, idle_ms; /* 0 = for ever */
+    /* 0 = for ever; connect_ms is for all addresses, without TLS */
+    uint64_t connect_ms, tls_ms, first_byte_ms, idle_ms;
     /* Gives back the place at the replica, which the caller has taken.  NULL:
      * it has none, being a probe. */
     void (*release)(struct replica *replica);

@@ -114,6 +114,14 @@ static struct tls *tls_for(const struct conn *conn)
                           shelf == NULL ? NULL : shelf->session);
 }
 
+/* The address has been reached: what comes has a deadline of its own. */
+static void tell_handshake(struct conn *conn)
+{
+    deadline_clear(&conn->address);
+    if (conn->user != NULL && conn->events->on_handshake != NULL)
+        conn->events->on_handshake(conn->user);
+}
+
 static void hear_proxy(struct conn *conn, struct str bytes)
 {
     char why[TUNNEL_WHY_MAX] = "it answered before it was asked";
@@ -127,10 +135,12 @@ static void hear_proxy(struct conn *conn, struct str bytes)
             break;
         buf_fini(&conn->tunnel);
         conn->is_tunneling = false;
-        if (conn->replica->endpoint.is_tls)
+        if (conn->replica->endpoint.is_tls) {
+            tell_handshake(conn);
             wire_start_tls(&conn->wire, tls_for(conn));
-        else
+        } else {
             conn->events->on_ready(conn->user);
+        }
         return;
     case TUNNEL_REFUSED:
         break;
@@ -151,6 +161,11 @@ static void on_wire_open(struct wire *wire)
     deadline_clear(&conn->address);
     if (conn->user != NULL)
         conn->events->on_ready(conn->user);
+}
+
+static void on_wire_handshake(struct wire *wire)
+{
+    tell_handshake(wire->owner);
 }
 
 static void on_wire_bytes(struct wire *wire, struct str bytes)
@@ -210,6 +225,7 @@ static void on_wire_closed(struct wire *wire)
 
 static const struct wire_events wire_events = {
     .on_open = on_wire_open,
+    .on_handshake = on_wire_handshake,
     .on_bytes = on_wire_bytes,
     .on_drain = on_wire_drain,
     .on_end = on_wire_end,

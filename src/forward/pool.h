@@ -23,6 +23,9 @@ struct conn;
 struct conn_events {
     /* It stands: send. */
     void (*on_ready)(void *user);
+    /* Before that: the server is reached, the TLS handshake begins.  NULL:
+     * nobody wants to know. */
+    void (*on_handshake)(void *user);
     void (*on_bytes)(void *user, struct str bytes);
     /* What was sent has left. */
     void (*on_sent)(void *user);

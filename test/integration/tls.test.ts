@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -103,5 +103,32 @@ test.each([
     expect(weir.log.find((line) => /"tls/.test(line) && detail.test(line))).toBeDefined();
   } finally {
     await weir.stop();
+  }
+});
+
+test('a server that is reached and shakes no hands has a deadline of its own', async () => {
+  const mute = createTcpServer((socket) => void socket.on('error', () => {}));
+  mute.listen(0, '127.0.0.1');
+  await once(mute, 'listening');
+  const path = join(dir, 'mute.yaml');
+  writeFileSync(
+    path,
+    `backends:
+  - { name: mute, tier: local, health_path: none, url: 'https://127.0.0.1:${(mute.address() as AddressInfo).port}', models: [{ name: m }] }
+`,
+  );
+  const weir = await Weir.start({ TLS_TIMEOUT: '300ms', CONNECT_TIMEOUT: '20s' }, '--config', path);
+  try {
+    const start = Date.now();
+    const answer = await weir.post({ model: 'm', messages: hello });
+    expect(Date.now() - start).toBeGreaterThanOrEqual(290);
+    expect(Date.now() - start).toBeLessThan(5000);
+    expect(answer.status).toBe(504);
+    expect(await answer.json()).toMatchObject({
+      error: { code: 'upstream_timeout', message: expect.stringContaining('handshake') },
+    });
+  } finally {
+    await weir.stop();
+    mute.close();
   }
 });

@@ -104,6 +104,7 @@ static inline struct attempt_order order_of(const char *request)
         .pieces = {str_of(request)},
         .piece_count = 1,
         .connect_ms = 10000,
+        .tls_ms = 10000,
         .first_byte_ms = 10000,
         .idle_ms = 10000,
     };

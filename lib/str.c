@@ -163,6 +163,8 @@ size_t str_code_points(struct str s)
 {
     size_t whole = s.len / LANES * LANES;
 
+    if (s.len == 0)
+        return 0; /* ptr may be NULL, and is no place to count from */
     return count_starts_in_blocks(s.ptr, s.len / LANES) +
            count_starts(s.ptr + whole, s.len - whole);
 }

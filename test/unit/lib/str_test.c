@@ -115,6 +115,7 @@ static void code_points_are_counted_and_not_bytes(void **state)
 {
     (void)state;
     assert_int_equal(str_code_points(STR("")), 0);
+    assert_int_equal(str_code_points((struct str){NULL, 0}), 0);
     assert_int_equal(str_code_points(STR("abc")), 3);
     /* a, umlaut, euro sign, an emoji */
     assert_int_equal(

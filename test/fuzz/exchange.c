@@ -22,7 +22,7 @@
 #include "given.h"
 #include "log.h"
 
-enum { TURNS_MAX = 20000, QUIET_TURNS = 3, STEP_MS = 500, STEPS_MAX = 300 };
+enum { TURNS_MAX = 20000, QUIET_TURNS = 16, STEP_MS = 500, STEPS_MAX = 300 };
 
 static const char configuration[] =
     "backends:\n"

@@ -63,10 +63,10 @@ struct exchange {
     bool has_error;
 
     /* where it is tried */
-    unsigned target; /* index into choice.targets */
-    unsigned tries_at_target;
+    unsigned target;                             /* index into choice.targets */
+    unsigned tries_at[CHOICE_MAX_TARGETS];       /* of each target */
+    struct replica *last_at[CHOICE_MAX_TARGETS]; /* that was asked there */
     unsigned excluded; /* bits of targets that cannot take the request at all */
-    unsigned tried;    /* bits of targets that have been asked */
     bool tries_anyhow; /* also backends that rest */
     struct replica *replica;
     struct waiter waiter; /* in the queue of the target, if is_queued */
@@ -138,8 +138,8 @@ void exchange_next_target(struct exchange *x);
 
 /* --- exchange_wait.c ---------------------------------------------------- */
 
-/* Nothing more to hope for from this target: it was asked, it cannot take the
- * request, or it was full for too long. */
+/* Nothing more to hope for from this target: all its servers were asked, it
+ * cannot take the request, or it was full for too long. */
 bool exchange_is_spent(const struct exchange *x, unsigned target);
 /* No target is left to be tried. */
 void exchange_wait_or_fail(struct exchange *x);

@@ -97,7 +97,8 @@ void exchange_try_failed(struct exchange *x, const struct chat_error *error)
         return;
     }
     x->cause = cause;
-    x->tries_at_target++;
+    x->tries_at[x->target]++;
+    x->last_at[x->target] = x->replica;
     exchange_next_try(x);
 }
 
@@ -190,7 +191,6 @@ void exchange_send(struct exchange *x, struct replica *replica)
     order.pieces[0] = buf_str(&x->order_head);
     exchange_prepare_answer(x, is_anthropic);
     x->record.tries++;
-    x->tried |= 1u << x->target;
     x->record.detail = (struct str){NULL, 0};
     x->is_paused = false;
     exchange_move(x, STEP_FORWARD);
@@ -210,7 +210,6 @@ void exchange_send(struct exchange *x, struct replica *replica)
 void exchange_next_target(struct exchange *x)
 {
     x->target++;
-    x->tries_at_target = 0;
     x->replica = NULL;
     x->is_translated = false;
     x->dropped_count = 0;
@@ -251,13 +250,11 @@ static bool is_worth_a_try(const struct exchange *x)
 {
     const struct backend *backend = exchange_target(x)->backend;
 
-    if ((x->excluded >> x->target & 1) != 0 ||
-        x->tries_at_target >= backend->replica_count)
+    if (exchange_is_spent(x, x->target))
         return false;
-    if (x->tries_anyhow)
-        return health_has_any(backend) &&
-               (x->tries_at_target > 0 || !exchange_is_spent(x, x->target));
-    return health_has_usable(backend, uv_now(&x->worker->loop));
+    return x->tries_anyhow
+               ? health_has_any(backend)
+               : health_has_usable(backend, uv_now(&x->worker->loop));
 }
 
 /* Takes a place and sends, or stands in line for one.  False when neither is
@@ -270,7 +267,7 @@ static bool take_place(struct exchange *x)
         .now_ms = uv_now(&x->worker->loop),
         .anyhow = x->tries_anyhow,
         .turn = x->worker->turn++,
-        .skip = x->replica,
+        .skip = x->last_at[x->target],
     };
     bool is_full;
     struct replica *replica = queue_take(backend, &wish, &is_full);
@@ -287,9 +284,10 @@ static bool take_place(struct exchange *x)
  * that cannot take the request, has said so already. */
 static void note_why_not(struct exchange *x)
 {
-    unsigned said = x->tried | x->excluded;
+    bool has_said =
+        x->tries_at[x->target] > 0 || (x->excluded >> x->target & 1) != 0;
 
-    if ((said >> x->target & 1) == 0 && x->target + 1 < x->choice.target_count)
+    if (!has_said && x->target + 1 < x->choice.target_count)
         x->cause = x->is_full ? STR("full")
                               : health_why_not(exchange_target(x)->backend);
 }
@@ -308,7 +306,7 @@ void exchange_next_try(struct exchange *x)
             if (take_place(x))
                 return;
         }
-        if (!x->tries_anyhow && x->tries_at_target == 0)
+        if (!x->tries_anyhow && x->tries_at[x->target] == 0)
             health_meet_drill(backend);
         note_why_not(x);
     }

@@ -17,7 +17,8 @@ static bool has_waited(const struct exchange *x, unsigned target)
 bool exchange_is_spent(const struct exchange *x, unsigned target)
 {
     return is_excluded(x, target) || has_waited(x, target) ||
-           (x->tried >> target & 1) != 0;
+           x->tries_at[target] >=
+               x->choice.targets[target].backend->replica_count;
 }
 
 static void stand_by(struct exchange *x, uint64_t ms)
@@ -106,8 +107,11 @@ static void try_again(struct exchange *x)
 {
     go_on(x);
     x->has_error = false;
-    x->target = x->tries_at_target = 0;
-    x->tried = x->waited = 0;
+    x->target = x->waited = 0;
+    for (unsigned i = 0; i < CHOICE_MAX_TARGETS; i++) {
+        x->tries_at[i] = 0;
+        x->last_at[i] = NULL;
+    }
     x->tries_anyhow = false;
     x->replica = NULL;
     x->is_translated = false;

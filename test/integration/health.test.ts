@@ -150,3 +150,25 @@ test('/v1/route and /metrics tell the state', async () => {
     await weir.metric('weir_backend_state_changes_total{backend="vllm",replica="0",to="ramping"}'),
   ).toBe(1);
 });
+
+test('a pinned request is served by the replica that rests when the other one fails', async () => {
+  const other = await Sim.start();
+  try {
+    weir = await Weir.between(sim, {
+      ...careful,
+      PROBE_INTERVAL: '60s',
+      PROBE_COLD_INTERVAL: '60s',
+      REST_TIME: '60s',
+      VLLM_BASE_URL: `${sim.vllm},${other.vllm}`,
+    });
+    await localState(weir, 'warm');
+    // both answer badly once, and the first one is well again
+    await sim.fault('vllm', { fault: 'garbage', count: 1 });
+    await other.fault('vllm', { fault: 'garbage' });
+    await ask();
+    const pinned = { 'x-router-policy': 'local-only' };
+    for (let i = 0; i < 10; i++) expect(await ask('auto', pinned)).toBe('local pin');
+  } finally {
+    await other.stop();
+  }
+});

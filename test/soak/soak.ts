@@ -26,7 +26,7 @@ const HANG_MS = 15_000;
 
 // --- one request ---------------------------------------------------------------
 
-const agent = new Agent({ keepAlive: true, maxSockets: Infinity });
+const agent = new Agent({ keepAlive: true, timeout: 30_000, maxSockets: Infinity });
 
 interface Done {
   kind: RequestKind;

@@ -42,7 +42,7 @@ fuzz:
 	@scripts/fuzz
 
 bench bench-instructions: build/release/weir
-	@scripts/setup bench
+	@scripts/setup $(if $(filter bench,$@),bench,lint)
 	@cmake --preset release -DWEIR_BENCH=ON >/dev/null
 	@cmake --build --preset release
 	@bench/$(if $(filter bench,$@),run,instructions)

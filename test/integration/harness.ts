@@ -281,6 +281,13 @@ export class Weir {
     return line === undefined ? 0 : Number(line.split(' ')[1]);
   }
 
+  /** The log is written beside the requests: waits for a line. */
+  says(words: string | RegExp): Promise<string> {
+    return eventually(`the log says ${words}`, () =>
+      this.log.find((line) => (typeof words === 'string' ? line.includes(words) : words.test(line))),
+    );
+  }
+
   /** The access log's entry for a request id, when it has been written. */
   logged(id: string): Promise<any> {
     return eventually(`a log line for ${id}`, () => {

@@ -103,6 +103,7 @@ test('above the limit a connection gets 503 and is closed, and there is room aga
       return status === 200 && body;
     });
     expect(fifth).toMatch(/^weir_connections_refused_total [1-9]/m);
+    await weir.says('no room for another connection');
     expect(weir.log.filter((l) => l.includes('no room for another connection')).length).toBe(1);
     for (const raw of raws) raw.close();
   });

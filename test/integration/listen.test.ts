@@ -115,7 +115,7 @@ test('sockets that a service manager opened are taken over', async () => {
     }),
   );
   server.close(); // our copy: from now on only the router accepts
-  expect(weir.log.join('\n')).toContain('on 1 sockets that were given');
+  await weir.says('on 1 sockets that were given');
   const raw = await Raw.open(port);
   raw.send(chatRequest({ model: 'local', messages: hello }));
   expect((await raw.answer()).status).toBe(200);

@@ -100,7 +100,7 @@ test.each([
     const answer = await weir.post({ model: 'm', messages: hello });
     expect(answer.status).toBe(503);
     // whoever met it first, a probe or the request, has said why
-    expect(weir.log.find((line) => /"tls/.test(line) && detail.test(line))).toBeDefined();
+    await weir.says(new RegExp(`"tls.*${detail.source}`, detail.flags));
   } finally {
     await weir.stop();
   }

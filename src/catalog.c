@@ -233,14 +233,6 @@ static void make_model(struct maker *m, const struct backend *backend,
     model->takes_tools = config_number(node, CONFIG_MODEL_TOOLS) != 0;
 }
 
-static struct backend *backend_find(struct catalog *catalog, struct str name)
-{
-    for (unsigned i = 0; i < catalog->backend_count; i++)
-        if (str_eq(catalog->backends[i].name, name))
-            return &catalog->backends[i];
-    return NULL;
-}
-
 static void make_backend(struct maker *m, const struct config_node *node)
 {
     struct catalog *catalog = m->catalog;
@@ -256,7 +248,7 @@ static void make_backend(struct maker *m, const struct config_node *node)
                              "expected at least name, tier and url");
         return;
     }
-    if (backend_find(catalog, name) != NULL) {
+    if (catalog_find_backend(catalog, name) != NULL) {
         config_complain(m->config, node, CONFIG_BACKEND_NAME,
                         "expected a name that no other backend has");
         return;
@@ -610,6 +602,15 @@ void catalog_unref(struct catalog *catalog)
         return;
     arena_clear(&catalog->arena);
     free(catalog);
+}
+
+const struct backend *catalog_find_backend(const struct catalog *catalog,
+                                           struct str name)
+{
+    for (unsigned i = 0; i < catalog->backend_count; i++)
+        if (str_eq(catalog->backends[i].name, name))
+            return &catalog->backends[i];
+    return NULL;
 }
 
 const struct model *catalog_find_model(const struct catalog *catalog,

@@ -177,6 +177,8 @@ struct catalog *catalog_ref(struct catalog *catalog);
 /* The last one frees it, from any thread. */
 void catalog_unref(struct catalog *catalog);
 
+const struct backend *catalog_find_backend(const struct catalog *catalog,
+                                           struct str name);
 /* The model that callers call so; NULL when there is none. */
 const struct model *catalog_find_model(const struct catalog *catalog,
                                        struct str name);

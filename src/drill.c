@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "admit/key.h"
 #include "check.h"
 #include "choose/health.h"
 #include "clock.h"
@@ -19,35 +20,32 @@ struct drill {
     struct replica *replica;
     uint64_t until_ms;
     uint64_t seconds;
-    uint64_t met_before;
 };
 
 enum error drill_admit(const struct catalog *catalog, const struct head *head)
 {
     struct secret token = catalog->settings.admin_token;
-    struct str sent = head_find(head, STR("authorization"));
 
     if (!secret_is_set(token))
         return ERR_NO_SUCH_PATH;
-    if (sent.len <= 7 ||
-        !str_eq_nocase(str_slice(sent, 0, 7), STR("Bearer ")) ||
-        !str_eq_secret(str_trim(str_slice(sent, 7, sent.len)), token.bytes))
+    if (!str_eq_secret(key_bearer(head), token.bytes))
         return ERR_UNAUTHORIZED;
     return OK;
 }
 
 /* --- the drill ---------------------------------------------------------- */
 
-static void say(const struct drill *drill, const char *what, uint64_t met)
+static void say(const struct replica *replica, const char *what,
+                uint64_t seconds)
 {
-    const struct backend *backend = drill->replica->backend;
+    const struct backend *backend = replica->backend;
     struct log_line line;
 
     log_begin(&line, LOG_WARN, what);
     log_str(&line, "backend", backend->name);
-    log_i64(&line, "replica", drill->replica - backend->replicas);
-    log_i64(&line, "seconds", (int64_t)drill->seconds);
-    log_i64(&line, "requests_met", (int64_t)met);
+    log_i64(&line, "replica", replica - backend->replicas);
+    log_i64(&line, "seconds", (int64_t)seconds);
+    log_i64(&line, "requests_met", (int64_t)atomic_load(&replica->drill_met));
     log_end(&line);
 }
 
@@ -63,10 +61,9 @@ static void on_over(struct deadline *deadline)
 {
     struct drill *drill = list_entry(deadline, struct drill, over);
 
-    /* another may have taken its place */
+    /* it may have been ended before, or another has taken its place */
     if (atomic_load(&drill->replica->drill_until_ms) == drill->until_ms)
-        say(drill, "drill over",
-            atomic_load(&drill->replica->drill_met) - drill->met_before);
+        say(drill->replica, "drill over", drill->seconds);
     forget(drill);
 }
 
@@ -84,12 +81,12 @@ static void begin(struct worker *worker, struct replica *replica,
     drill->replica = replica;
     drill->seconds = seconds;
     drill->until_ms = now + seconds * 1000;
-    drill->met_before = atomic_load(&replica->drill_met);
     list_push_back(&worker->drills, &drill->link);
     deadline_init(&drill->over, on_over);
     deadline_set(&worker->deadlines, &drill->over, seconds * 1000);
+    atomic_store(&replica->drill_met, 0);
     atomic_store(&replica->drill_until_ms, drill->until_ms);
-    say(drill, "drill begins", 0);
+    say(replica, "drill begins", seconds);
     if (health_note(replica, event, now, &worker->catalog->settings, 0, &was)) {
         health_log(replica, was, STR("drill"));
         worker->host->on_health(worker->host->ctx);
@@ -98,8 +95,10 @@ static void begin(struct worker *worker, struct replica *replica,
 
 static void end(struct replica *replica)
 {
-    if (health_is_drilled(replica))
-        atomic_store(&replica->drill_until_ms, clock_ms());
+    if (!health_is_drilled(replica))
+        return;
+    atomic_store(&replica->drill_until_ms, clock_ms());
+    say(replica, "drill ended", 0);
 }
 
 void drill_close(struct worker *worker)
@@ -117,24 +116,10 @@ struct order {
     int64_t seconds;
 };
 
-static const struct backend *find(const struct catalog *catalog,
-                                  struct str name)
+/* A number from 0 to `most`. */
+static bool read_number(yyjson_val *value, int64_t most, int64_t *out)
 {
-    for (unsigned i = 0; i < catalog->backend_count; i++)
-        if (str_eq(catalog->backends[i].name, name))
-            return &catalog->backends[i];
-    return NULL;
-}
-
-static bool read_number(yyjson_val *root, struct str name, int64_t least,
-                        int64_t most, int64_t missing, int64_t *out)
-{
-    yyjson_val *value = json_get(root, name);
-
-    *out = missing;
-    return (value == NULL && missing >= least - 1) ||
-           (value != NULL && json_to_i64(value, out) && *out >= least &&
-            *out <= most);
+    return json_to_i64(value, out) && *out >= 0 && *out <= most;
 }
 
 static bool read_order(struct worker *worker, struct request *request,
@@ -143,6 +128,7 @@ static bool read_order(struct worker *worker, struct request *request,
     struct arena *arena = &request->arena;
     struct json_doc doc;
     struct json_error trouble;
+    yyjson_val *value;
     struct str name;
 
     if (!json_read(arena, request_body(request), &doc, &trouble) ||
@@ -150,18 +136,20 @@ static bool read_order(struct worker *worker, struct request *request,
         return chat_refuse(error, arena, ERR_BAD_JSON, (struct str){NULL, 0},
                            "expected a JSON object with target and seconds");
     name = json_get_text(doc.root, STR("target"));
-    order->backend = find(worker->catalog, name);
+    order->backend = catalog_find_backend(worker->catalog, name);
     if (order->backend == NULL)
         return chat_refuse(error, arena, ERR_BAD_VALUE, STR("target"),
                            "target: expected the name of a backend");
-    if (!read_number(doc.root, STR("replica"), 0,
-                     (int64_t)order->backend->replica_count - 1, -1,
+    order->replica = -1;
+    value = json_get(doc.root, STR("replica"));
+    if (value != NULL &&
+        !read_number(value, (int64_t)order->backend->replica_count - 1,
                      &order->replica))
         return chat_refuse(error, arena, ERR_BAD_VALUE, STR("replica"),
                            "replica: expected a number from 0 to %u",
                            order->backend->replica_count - 1);
-    if (!read_number(doc.root, STR("seconds"), 0, SECONDS_MAX, -2,
-                     &order->seconds))
+    value = json_get(doc.root, STR("seconds"));
+    if (value == NULL || !read_number(value, SECONDS_MAX, &order->seconds))
         return chat_refuse(error, arena, ERR_BAD_VALUE, STR("seconds"),
                            "seconds: expected a number from 0 to %d",
                            SECONDS_MAX);

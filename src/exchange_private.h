@@ -126,6 +126,8 @@ void exchange_next_try(struct exchange *x);
 /* The try has failed and is gone: the next one, if there may be one. */
 void exchange_try_failed(struct exchange *x, const struct chat_error *error);
 void exchange_try_failed_with(struct exchange *x, enum error error);
+/* What a failed try says of the replica; HEALTH_EVENTS: nothing. */
+enum health_event exchange_blame(const struct exchange *x, enum error error);
 /* Cuts the try under way, if there is one. */
 void exchange_drop_attempt(struct exchange *x);
 /* `busy_ms`: see health_note(). */
@@ -138,6 +140,8 @@ void exchange_next_target(struct exchange *x);
 
 /* --- exchange_wait.c ---------------------------------------------------- */
 
+/* It cannot take the request at all. */
+bool exchange_is_excluded(const struct exchange *x, unsigned target);
 /* Nothing more to hope for from this target: all its servers were asked, it
  * cannot take the request, or it was full for too long. */
 bool exchange_is_spent(const struct exchange *x, unsigned target);

@@ -36,8 +36,7 @@ void exchange_note_health(struct exchange *x, enum health_event event,
     x->worker->host->on_health(x->worker->host->ctx);
 }
 
-/* What a failed try says of the replica; HEALTH_EVENTS: nothing. */
-static enum health_event event_of(const struct exchange *x, enum error error)
+enum health_event exchange_blame(const struct exchange *x, enum error error)
 {
     switch (error) {
     case ERR_RESOLVE:
@@ -65,7 +64,7 @@ void exchange_try_failed(struct exchange *x, const struct chat_error *error)
 {
     const struct error_row *row = error_row(error->error);
     const struct target *target = exchange_target(x);
-    enum health_event event = event_of(x, error->error);
+    enum health_event event = exchange_blame(x, error->error);
     struct str cause = row->name;
 
     x->error = *error;
@@ -219,7 +218,8 @@ static void after_translate(struct exchange *x)
 {
     if (!x->is_translated) {
         /* this backend cannot take the request; perhaps the next one can */
-        x->cause = error_row(x->error.error)->name;
+        if (x->target == 0) /* else the one before has said why */
+            x->cause = error_row(x->error.error)->name;
         exchange_next_target(x);
     }
     exchange_next_try(x);
@@ -285,7 +285,7 @@ static bool take_place(struct exchange *x)
 static void note_why_not(struct exchange *x)
 {
     bool has_said =
-        x->tries_at[x->target] > 0 || (x->excluded >> x->target & 1) != 0;
+        x->tries_at[x->target] > 0 || exchange_is_excluded(x, x->target);
 
     if (!has_said && x->target + 1 < x->choice.target_count)
         x->cause = x->is_full ? STR("full")

@@ -4,7 +4,7 @@
 #include "inherit.h"
 #include "log.h"
 
-static bool is_excluded(const struct exchange *x, unsigned target)
+bool exchange_is_excluded(const struct exchange *x, unsigned target)
 {
     return (x->excluded >> target & 1) != 0;
 }
@@ -16,7 +16,7 @@ static bool has_waited(const struct exchange *x, unsigned target)
 
 bool exchange_is_spent(const struct exchange *x, unsigned target)
 {
-    return is_excluded(x, target) || has_waited(x, target) ||
+    return exchange_is_excluded(x, target) || has_waited(x, target) ||
            x->tries_at[target] >=
                x->choice.targets[target].backend->replica_count;
 }
@@ -48,7 +48,7 @@ static void fail_waiting(struct exchange *x, enum error error, const char *what)
                 ? ", and the policy of this request allows no other"
                 : ""),
         .retry_after_s =
-            (unsigned)(exchange_settings(x)->retry_after_ms / 1000),
+            (unsigned)((exchange_settings(x)->retry_after_ms + 999) / 1000),
     };
 
     exchange_fail(x, &failure);
@@ -62,14 +62,10 @@ static bool may_park(const struct exchange *x)
 {
     bool any = false;
 
-    if (x->has_error && x->error.error != ERR_CONNECT &&
-        x->error.error != ERR_RESOLVE && x->error.error != ERR_CLOSED &&
-        x->error.error != ERR_CONNECT_TIMEOUT && x->error.error != ERR_TLS &&
-        x->error.error != ERR_TLS_TIMEOUT && x->error.error != ERR_PROXY &&
-        (x->error.error != ERR_BACKEND_STATUS || x->head.status != 503))
+    if (x->has_error && exchange_blame(x, x->error.error) != HEALTH_TRY_GONE)
         return false;
     for (unsigned i = 0; i < x->choice.target_count; i++) {
-        if (is_excluded(x, i))
+        if (exchange_is_excluded(x, i))
             continue;
         if (health_has_any(x->choice.targets[i].backend))
             return false;

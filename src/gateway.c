@@ -26,7 +26,7 @@ struct gateway {
     struct worker *workers;
     unsigned worker_count;
     _Atomic size_t memory_used;
-    uint64_t max_callers;
+    uint64_t descriptors;     /* of the process, at most */
     _Atomic uint64_t refused; /* callers for whom there was no room */
     uint64_t refused_said_ms;
     uv_async_t health, stop, reload;
@@ -90,6 +90,13 @@ static void on_followed(void *ctx)
 
 /* --- on the gateway's own thread ---------------------------------------- */
 
+static uint64_t max_callers(const struct gateway *gateway)
+{
+    uint64_t asked = gateway->catalog->settings.connections;
+
+    return asked != 0 ? asked : gateway->descriptors / 4 * 3;
+}
+
 static void refuse(struct gateway *gateway, uv_os_sock_t fd)
 {
     uint64_t now = uv_now(&gateway->loop);
@@ -102,7 +109,7 @@ static void refuse(struct gateway *gateway, uv_os_sock_t fd)
     gateway->refused_said_ms = now;
     log_say(LOG_WARN, "no room for another connection",
             "%llu callers are connected (limits.connections)",
-            (unsigned long long)gateway->max_callers);
+            (unsigned long long)max_callers(gateway));
 }
 
 static void on_socket(void *ctx, uv_os_sock_t fd)
@@ -110,7 +117,7 @@ static void on_socket(void *ctx, uv_os_sock_t fd)
     struct gateway *gateway = ctx;
     struct worker *least = &gateway->workers[0];
 
-    if (callers(gateway) >= gateway->max_callers) {
+    if (callers(gateway) >= max_callers(gateway)) {
         refuse(gateway, fd);
         return;
     }
@@ -286,8 +293,7 @@ struct gateway *gateway_start(struct catalog *catalog,
     uint64_t descriptors = raise_descriptors();
 
     gateway->catalog = catalog;
-    gateway->max_callers = settings->connections != 0 ? settings->connections
-                                                      : descriptors / 4 * 3;
+    gateway->descriptors = descriptors;
     gateway->host = (struct worker_host){on_health, write_metrics, is_draining,
                                          on_followed, gateway};
     check(uv_loop_init(&gateway->loop) == 0);

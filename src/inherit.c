@@ -3,15 +3,12 @@
 struct replica *inherit_find(const struct catalog *catalog,
                              const struct replica *like)
 {
-    for (unsigned i = 0; i < catalog->backend_count; i++) {
-        const struct backend *backend = &catalog->backends[i];
+    const struct backend *backend =
+        catalog_find_backend(catalog, like->backend->name);
 
-        if (!str_eq(backend->name, like->backend->name))
-            continue;
-        for (unsigned k = 0; k < backend->replica_count; k++)
-            if (str_eq(backend->replicas[k].endpoint.url, like->endpoint.url))
-                return &backend->replicas[k];
-    }
+    for (unsigned k = 0; backend != NULL && k < backend->replica_count; k++)
+        if (str_eq(backend->replicas[k].endpoint.url, like->endpoint.url))
+            return &backend->replicas[k];
     return NULL;
 }
 

@@ -188,6 +188,18 @@ void prober_follow(struct prober *prober, struct catalog *catalog)
     open_probes(prober, catalog);
 }
 
+/* No later than a cold one; who is hurried again and again must not be put off
+ * each time. */
+static void ask_soon(struct probe *probe)
+{
+    struct prober *prober = probe->prober;
+    uint64_t ms = prober->catalog->settings.probe_cold_ms;
+
+    if (!deadline_is_set(&probe->next) ||
+        probe->next.at_ms > uv_now(prober->loop) + ms)
+        deadline_set(&prober->deadlines, &probe->next, ms);
+}
+
 void prober_hurry(struct prober *prober)
 {
     for (unsigned i = 0; i < prober->count; i++) {
@@ -197,8 +209,7 @@ void prober_hurry(struct prober *prober)
         if (state == HEALTH_COLD)
             ask(probe);
         else if (state == HEALTH_RESTING && probe->attempt == NULL)
-            deadline_set(&prober->deadlines, &probe->next,
-                         prober->catalog->settings.probe_cold_ms);
+            ask_soon(probe);
     }
 }
 

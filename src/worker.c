@@ -25,21 +25,31 @@ enum place {
     PLACE_DRILL,
 };
 
+enum { METHOD_GET = 1, METHOD_POST = 2 }; /* GET is HEAD, too */
+
+/* What a caller has to show. */
+enum guard {
+    NOBODY, /* nothing */
+    KEY,    /* a key, if keys are configured at all */
+    TOKEN,  /* the operators' token */
+};
+
 static const struct route {
     struct str path;
     enum place place;
-    bool is_post;
-    bool is_prefix; /* the rest of the path is an argument */
-    bool needs_key; /* if keys are configured at all */
+    unsigned methods; /* bits of METHOD_… */
+    bool is_prefix;   /* the rest of the path is an argument */
+    enum guard guard;
 } routes[] = {
-    {STR_INIT("/v1/chat/completions"), PLACE_CHAT, true, false, true},
-    {STR_INIT("/v1/route"), PLACE_ROUTE, true, false, true},
-    {STR_INIT("/v1/models"), PLACE_MODELS, false, false, true},
-    {STR_INIT("/v1/models/"), PLACE_MODEL, false, true, true},
-    {STR_INIT("/health"), PLACE_HEALTH, false, false, false},
-    {STR_INIT("/ready"), PLACE_READY, false, false, false},
-    {STR_INIT("/metrics"), PLACE_METRICS, false, false, false},
-    {STR_INIT("/admin/drill"), PLACE_DRILL, true, false, false},
+    {STR_INIT("/v1/chat/completions"), PLACE_CHAT, METHOD_POST, false, KEY},
+    {STR_INIT("/v1/route"), PLACE_ROUTE, METHOD_POST, false, KEY},
+    {STR_INIT("/v1/models"), PLACE_MODELS, METHOD_GET, false, KEY},
+    {STR_INIT("/v1/models/"), PLACE_MODEL, METHOD_GET, true, KEY},
+    {STR_INIT("/health"), PLACE_HEALTH, METHOD_GET, false, NOBODY},
+    {STR_INIT("/ready"), PLACE_READY, METHOD_GET, false, NOBODY},
+    {STR_INIT("/metrics"), PLACE_METRICS, METHOD_GET, false, NOBODY},
+    {STR_INIT("/admin/drill"), PLACE_DRILL, METHOD_GET | METHOD_POST, false,
+     TOKEN},
 };
 
 static const struct route *route_find(struct str path)
@@ -55,13 +65,24 @@ static const struct route *route_find(struct str path)
     return NULL;
 }
 
-static bool is_method(const struct route *route, struct str method)
+static unsigned method_of(struct str method)
 {
-    if (route->is_post && str_eq(method, STR("POST")))
-        return true;
-    if (route->is_post && route->place != PLACE_DRILL)
-        return false;
-    return str_eq(method, STR("GET")) || str_eq(method, STR("HEAD"));
+    if (str_eq(method, STR("POST")))
+        return METHOD_POST;
+    return str_eq(method, STR("GET")) || str_eq(method, STR("HEAD"))
+               ? METHOD_GET
+               : 0;
+}
+
+static const char *use_of(const struct route *route)
+{
+    static const char *const uses[] = {
+        [METHOD_GET] = "use GET",
+        [METHOD_POST] = "use POST",
+        [METHOD_GET | METHOD_POST] = "use GET or POST",
+    };
+
+    return uses[route->methods];
 }
 
 /* --- the door's events -------------------------------------------------- */
@@ -73,10 +94,10 @@ static enum error on_head(void *ctx, struct request *request)
     const struct route *route = route_find(request->path);
     const struct api_key *key;
 
-    if (route != NULL && route->needs_key &&
+    if (route != NULL && route->guard == KEY &&
         !key_check(worker->catalog, &request->head, &key))
         return ERR_UNAUTHORIZED;
-    if (route != NULL && route->place == PLACE_DRILL)
+    if (route != NULL && route->guard == TOKEN)
         return drill_admit(worker->catalog, &request->head);
     return OK;
 }
@@ -138,9 +159,8 @@ static void on_request(void *ctx, struct request *request)
 
     if (route == NULL)
         refuse_path(worker, request);
-    else if (!is_method(route, request->method))
-        exchange_refuse(worker, request, ERR_METHOD,
-                        route->is_post ? "use POST" : "use GET");
+    else if ((route->methods & method_of(request->method)) == 0)
+        exchange_refuse(worker, request, ERR_METHOD, use_of(route));
     else if (route->place == PLACE_CHAT || route->place == PLACE_ROUTE)
         exchange_begin(worker, request, route->place == PLACE_ROUTE);
     else

@@ -4,16 +4,20 @@
 
 #include "check.h"
 
+struct str key_bearer(const struct head *head)
+{
+    struct str value = head_find(head, STR("authorization"));
+
+    if (value.len > 7 && str_eq_nocase(str_slice(value, 0, 7), STR("Bearer ")))
+        return str_trim(str_slice(value, 7, value.len));
+    return STR("");
+}
+
 static struct str sent_key(const struct head *head)
 {
     struct str value = head_find(head, STR("x-api-key"));
 
-    if (value.ptr != NULL)
-        return value;
-    value = head_find(head, STR("authorization"));
-    if (value.len > 7 && str_eq_nocase(str_slice(value, 0, 7), STR("Bearer ")))
-        return str_trim(str_slice(value, 7, value.len));
-    return (struct str){NULL, 0};
+    return value.ptr != NULL ? value : key_bearer(head);
 }
 
 bool key_check(const struct catalog *catalog, const struct head *head,

@@ -21,7 +21,8 @@ static unsigned wanted_by(const struct record *record)
     if (record->tier == TIER_CLOUD)
         return METRIC_WANTED_CLOUD;
     /* also when a try was what found it out */
-    if (record->tier != TIER_LOCAL || record->error == ERR_NOT_READY)
+    if (record->tier != TIER_LOCAL || record->error == ERR_NOT_READY ||
+        record->error == ERR_SATURATED)
         return METRIC_WANTED_REFUSED;
     return record->was_held ? METRIC_WANTED_HELD : METRIC_WANTED_LOCAL;
 }

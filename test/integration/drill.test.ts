@@ -102,5 +102,9 @@ test('it can be ended, and may be for the cloud', async () => {
   expect((await sim.state('anthropic')).requests).toBe(before);
   const answer = await drill({ target: 'anthropic', seconds: 0 });
   expect(await answer.json()).toEqual({ drills: [] });
+  expect(JSON.parse(await weir!.says('"drill ended"'))).toMatchObject({
+    backend: 'anthropic',
+    requests_met: 1,
+  });
   await eventually('the cloud is back', async () => (await ask('cloud')) === '200 cloud explicit');
 });

@@ -55,6 +55,22 @@ test('a threshold that was changed decides the next request', async () => {
   for (let i = 0; i < 4; i++) expect(await reason()).toBe('rule:long-prompt');
 });
 
+test('the bound on connections that was changed holds for the next caller', async () => {
+  write(`${both()}limits: { connections: 1 }\n`);
+  await weir.reload();
+  const first = await eventually('it is the only one', async () => {
+    const raw = await Raw.open(weir.port);
+    raw.send('GET /health HTTP/1.1\r\nHost: t\r\n\r\n');
+    if ((await raw.answer()).status === 200) return raw;
+    raw.close();
+    return undefined;
+  });
+  const second = await Raw.open(weir.port);
+  expect((await second.answer()).status).toBe(503);
+  first.close();
+  second.close();
+});
+
 test('a bad file is refused with file and line, and the old one stays', async () => {
   write(`${both()}routing: { local_tokens: many }\n`);
   const said = (await weir.reload()).join('\n');

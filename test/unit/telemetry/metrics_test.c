@@ -97,10 +97,12 @@ static void who_waits_in_vain_after_a_try_is_refused_and_not_held(void **state)
     record.was_held = true;
     record.error = ERR_NOT_READY;
     metrics_count(&shards[0], &record);
+    record.error = ERR_SATURATED;
+    metrics_count(&shards[0], &record);
     (void)written();
     assert_has(buf_str(&out), "weir_local_wanted_total{served=\"held\"} 0\n");
     assert_has(buf_str(&out),
-               "weir_local_wanted_total{served=\"refused\"} 1\n");
+               "weir_local_wanted_total{served=\"refused\"} 2\n");
 }
 
 static void tokens_are_counted_as_the_backends_counted_them(void **state)

@@ -1,39 +1,19 @@
 // Backends who mean no good, or have gone mad: heads, bodies, events and
 // trailers without end, lies about lengths, and more answers than questions.
 // docs/threat-model.md names these tests.
-import { createServer, type Server, type Socket } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import type { Socket } from 'node:net';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Answer, RawBackend } from './backend.ts';
 import { hello, localState, sleep, Weir } from './harness.ts';
 
-type Answer = (socket: Socket) => void;
-
 let weir: Weir;
-let backend: Server;
-let answer: Answer = () => {};
-const sockets = new Set<Socket>();
+let backend: RawBackend;
 
 beforeAll(async () => {
-  backend = createServer((socket) => {
-    let got = '';
-    sockets.add(socket);
-    socket.on('error', () => {});
-    socket.on('close', () => sockets.delete(socket));
-    socket.on('data', (bytes) => {
-      got += bytes.toString('latin1');
-      const head = got.indexOf('\r\n\r\n');
-      const length = Number(/content-length: (\d+)/i.exec(got)?.[1] ?? 0);
-      if (head < 0 || got.length < head + 4 + length) return;
-      const request = got;
-      got = '';
-      if (request.startsWith('GET ')) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
-      else answer(socket);
-    });
-  });
-  await new Promise<void>((done) => backend.listen(0, '127.0.0.1', done));
+  backend = await RawBackend.open();
   weir = await Weir.start({
-    VLLM_BASE_URL: `http://127.0.0.1:${(backend.address() as AddressInfo).port}`,
+    VLLM_BASE_URL: backend.url,
     LOCAL_MODEL: 'm',
     VLLM_API_KEY: 'sk-house',
     WEIR_WORKERS: '1',
@@ -47,7 +27,6 @@ beforeAll(async () => {
   });
 });
 afterAll(async () => {
-  for (const socket of sockets) socket.destroy();
   await weir?.stop();
   backend?.close();
 });
@@ -59,7 +38,7 @@ const good = (text: string) => {
 
 async function ask(how: Answer, stream: boolean): Promise<{ status: number; text: string; ms: number }> {
   await localState(weir, 'warm');
-  answer = how;
+  backend.answer = how;
   const start = Date.now();
   const response = await weir.post({ messages: hello, stream });
   return { status: response.status, text: await response.text(), ms: Date.now() - start };
@@ -121,7 +100,7 @@ test('an answer that nobody asked for is nobody’s answer', async () => {
 test('no header of a backend reaches the caller', async () => {
   await localState(weir, 'warm');
   const lines = 'X-Evil: 1\r\nSet-Cookie: a=b\r\nX-Router-Backend: cloud\r\nRequest-Id: a\tb';
-  answer = (socket) => socket.write(good('x').replace('\r\n\r\n', `\r\n${lines}\r\n\r\n`));
+  backend.answer = (socket) => socket.write(good('x').replace('\r\n\r\n', `\r\n${lines}\r\n\r\n`));
   const response = await weir.post({ messages: hello });
   await response.text();
   expect(response.headers.get('x-evil')).toBeNull();

@@ -1,48 +1,25 @@
 /** Backends that lie: whatever they send, the caller gets a whole answer from
  * the next one, and never an empty success. */
-import { createServer, type Server, type Socket } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { RawBackend } from './backend.ts';
 import { hello, localState, Sim, Weir } from './harness.ts';
-
-type Answer = (socket: Socket, wantsStream: boolean) => void;
 
 let sim: Sim;
 let weir: Weir;
-let backend: Server;
-let answer: Answer = () => {};
-const sockets = new Set<Socket>();
+let backend: RawBackend;
 
 beforeAll(async () => {
-  backend = createServer((socket) => {
-    let got = '';
-    sockets.add(socket);
-    socket.on('error', () => {});
-    socket.on('close', () => sockets.delete(socket));
-    socket.on('data', (bytes) => {
-      got += bytes.toString('latin1');
-      const head = got.indexOf('\r\n\r\n');
-      if (head < 0) return;
-      const length = Number(/content-length: (\d+)/i.exec(got)?.[1] ?? 0);
-      if (got.length < head + 4 + length) return;
-      const request = got.slice(0, head + 4 + length);
-      got = got.slice(head + 4 + length);
-      if (request.startsWith('GET /health'))
-        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
-      else answer(socket, request.includes('"stream":true'));
-    });
-  });
-  await new Promise<void>((done) => backend.listen(0, '127.0.0.1', done));
+  backend = await RawBackend.open();
   sim = await Sim.start();
   weir = await Weir.between(sim, {
-    VLLM_BASE_URL: `http://127.0.0.1:${(backend.address() as AddressInfo).port}`,
+    VLLM_BASE_URL: backend.url,
     REST_TIME: '50ms',
     PROBE_INTERVAL: '100ms',
     PROBE_COLD_INTERVAL: '50ms',
   });
 });
 afterEach(() => {
-  for (const socket of sockets) socket.destroy();
+  backend.cut();
 });
 afterAll(async () => {
   await weir?.stop();
@@ -84,7 +61,7 @@ test.each([
   ['nothing', ''],
   ['a page', '<html></html>'],
 ])('a 200 with %s is no answer', async (_what, body) => {
-  answer = (socket) => socket.write(whole(body));
+  backend.answer = (socket) => socket.write(whole(body));
   expect(await ask(false)).toEqual(['cloud', 'fallback:bad_answer', expect.stringMatching(/hello/i)]);
 });
 
@@ -93,13 +70,13 @@ test.each([
   ['no choices', events('{"choices":[]}', '[DONE]')],
   ['a role and no more', events(role, '[DONE]')],
 ])('a stream with %s is no answer', async (_what, bytes) => {
-  answer = (socket) => socket.write(bytes);
+  backend.answer = (socket) => socket.write(bytes);
   expect(await ask(true)).toEqual(['cloud', 'fallback:bad_answer', expect.stringMatching(/hello/i)]);
 });
 
 test('a model that has nothing to say may say so', async () => {
   const body = '{"choices":[{"index":0,"message":{"content":null},"finish_reason":"stop"}]}';
-  answer = (socket) => socket.write(whole(body));
+  backend.answer = (socket) => socket.write(whole(body));
   expect(await ask(false)).toEqual(['local', 'rule:short', body]);
 });
 
@@ -107,7 +84,7 @@ test.each([
   ['drips', 20, 10],
   ['is endless', 1, 64 * 1024],
 ])('an error whose body %s does not keep the next backend waiting', async (_how, every, size) => {
-  answer = (socket) => {
+  backend.answer = (socket) => {
     socket.write('HTTP/1.1 500 No\r\nContent-Type: text/plain\r\n\r\n');
     const timer = setInterval(() => socket.write('x'.repeat(size)), every);
     socket.on('close', () => clearInterval(timer));
@@ -121,7 +98,7 @@ test.each([
 
 test('trailers of an answer are dropped', async () => {
   const body = '{"choices":[{"index":0,"message":{"content":"hello"},"finish_reason":"stop"}]}';
-  answer = (socket) =>
+  backend.answer = (socket) =>
     socket.write(
       `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n` +
         `${body.length.toString(16)}\r\n${body}\r\n0\r\nX-A: ${'y'.repeat(5000)}\r\n\r\n`,
@@ -131,7 +108,7 @@ test('trailers of an answer are dropped', async () => {
 
 test('long words of an error come back as JSON', async () => {
   const long = 'p'.repeat(50_000);
-  answer = (socket) =>
+  backend.answer = (socket) =>
     socket.write(
       whole(JSON.stringify({ error: { message: long, param: long, code: long } }), '400 Bad'),
     );
@@ -144,7 +121,7 @@ test('long words of an error come back as JSON', async () => {
 });
 
 test('an error in a stream that the request has caused is the caller’s', async () => {
-  answer = (socket) =>
+  backend.answer = (socket) =>
     socket.write(events('{"error":{"message":"prompt bad","type":"BadRequestError","code":400}}', '[DONE]'));
   await localState(weir, 'warm');
   const response = await weir.post({ model: 'auto', messages: hello, stream: true });
@@ -157,6 +134,6 @@ test('an error in a stream that the request has caused is the caller’s', async
 });
 
 test('a stream that says 429 is one that says 429', async () => {
-  answer = (socket) => socket.write(events('{"error":{"message":"slow down","code":429}}'));
+  backend.answer = (socket) => socket.write(events('{"error":{"message":"slow down","code":429}}'));
   expect(await ask(true)).toEqual(['cloud', 'fallback:429', expect.stringMatching(/hello/i)]);
 });

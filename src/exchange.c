@@ -75,6 +75,13 @@ const struct target *exchange_target(const struct exchange *x)
     return &x->choice.targets[x->target];
 }
 
+const struct format *exchange_target_format(const struct exchange *x)
+{
+    return exchange_target(x)->backend->dialect == DIALECT_ANTHROPIC
+               ? x->format->with_anthropic
+               : x->format->with_openai;
+}
+
 void exchange_set_deadline(struct exchange *x, struct deadline *deadline,
                            uint64_t ms)
 {
@@ -177,20 +184,33 @@ void exchange_put_backend(struct exchange *x)
 
 /* --- failure ------------------------------------------------------------ */
 
+/* The status has gone: the stream's own words are all that is left. */
+static void end_badly(struct exchange *x, const struct chat_error *error)
+{
+    struct buf *last = &x->worker->scratch;
+
+    if (x->reply.is_stream && x->has_answer) {
+        buf_clear(last);
+        answer_fail(&x->answer, error, last);
+        reply_put(&x->reply, buf_str(last));
+        reply_end(&x->reply);
+    }
+    exchange_settle(x);
+}
+
 /* The one door for bad news. */
 void exchange_fail(struct exchange *x, const struct chat_error *error)
 {
     x->record.error = error->error;
     if (x->reply.has_begun) {
-        failure_reply(&x->reply, error);
-        exchange_settle(x);
+        end_badly(x, error);
         return;
     }
     exchange_move(x, STEP_FAIL);
     exchange_put_ids(x);
     if (x->record.tries > 0 && x->target < x->choice.target_count)
         exchange_put_backend(x);
-    failure_reply(&x->reply, error);
+    failure_reply(&x->reply, x->format, x->record.id, error);
     exchange_settle(x);
 }
 
@@ -255,8 +275,8 @@ static void prepare(struct exchange *x)
     const struct settings *settings = exchange_settings(x);
     struct chat *chat = &x->chat;
 
-    x->has_error = !openai_read_request(&x->work, request_body(x->request),
-                                        chat, &x->error);
+    x->has_error = !x->format->read_request(&x->work, request_body(x->request),
+                                            chat, &x->error);
     if (x->has_error)
         return;
     x->facts = (struct rule_facts){
@@ -337,7 +357,8 @@ static struct str make_id(struct exchange *x)
 }
 
 static struct exchange *exchange_new(struct worker *worker,
-                                     struct request *request)
+                                     struct request *request,
+                                     const struct format *format)
 {
     struct exchange *x = ARENA_NEW(&request->arena, struct exchange);
 
@@ -345,6 +366,7 @@ static struct exchange *exchange_new(struct worker *worker,
     x->worker = worker;
     x->catalog = catalog_ref(worker->catalog);
     x->request = request;
+    x->format = format;
     x->arena = &request->arena;
     arena_init(&x->work);
     list_init(&x->parked);
@@ -373,9 +395,9 @@ static struct exchange *exchange_new(struct worker *worker,
 }
 
 void exchange_begin(struct worker *worker, struct request *request,
-                    bool is_route_only)
+                    const struct format *format, bool is_route_only)
 {
-    struct exchange *x = exchange_new(worker, request);
+    struct exchange *x = exchange_new(worker, request, format);
 
     x->is_route_only = is_route_only;
     x->record.is_chat = !is_route_only;
@@ -395,9 +417,10 @@ void exchange_begin(struct worker *worker, struct request *request,
 }
 
 void exchange_refuse(struct worker *worker, struct request *request,
-                     enum error error, const char *detail)
+                     const struct format *format, enum error error,
+                     const char *detail)
 {
-    struct exchange *x = exchange_new(worker, request);
+    struct exchange *x = exchange_new(worker, request, format);
     struct chat_error refusal = {.error = error};
 
     if (detail != NULL)

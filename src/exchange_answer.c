@@ -22,10 +22,10 @@ void exchange_release_answer(struct exchange *x)
     buf_fini(&x->held);
 }
 
-void exchange_prepare_answer(struct exchange *x, bool is_translated)
+void exchange_prepare_answer(struct exchange *x)
 {
     const struct settings *settings = exchange_settings(x);
-    struct openai_style style = {
+    struct answer_style style = {
         .model = x->record.model,
         .created = clock_wall_s(),
         .shows_reasoning = settings->shows_reasoning,
@@ -35,8 +35,8 @@ void exchange_prepare_answer(struct exchange *x, bool is_translated)
 
     exchange_release_answer(x);
     buf_init(&x->held, settings->answer_bytes);
-    answer_init(&x->answer, is_translated, &style, &x->names,
-                settings->answer_bytes);
+    answer_init(&x->answer, x->arena, exchange_target_format(x), x->format,
+                &style, &x->names, settings->answer_bytes);
     x->has_answer = true;
     x->reading = READING_HEAD;
 }
@@ -82,10 +82,8 @@ static void take_error(struct exchange *x)
 {
     struct chat_error error;
 
-    if (exchange_target(x)->backend->dialect == DIALECT_ANTHROPIC)
-        anthropic_read_error(x->arena, &x->head, buf_str(&x->held), &error);
-    else
-        openai_read_error(x->arena, &x->head, buf_str(&x->held), &error);
+    exchange_target_format(x)->read_error(x->arena, &x->head, buf_str(&x->held),
+                                          &error);
     if (error.error == ERR_BACKEND_AUTH)
         log_say(LOG_ERROR, "backend refuses the router's key",
                 "backend %.*s answered %d",
@@ -280,6 +278,6 @@ void exchange_on_comment_due(struct deadline *deadline)
     struct exchange *x = list_entry(deadline, struct exchange, comment);
 
     if (reply_queued(&x->reply) == 0)
-        reply_put(&x->reply, STR(": keep-alive\n\n"));
+        reply_put(&x->reply, x->format->keep_alive);
     exchange_set_deadline(x, &x->comment, exchange_settings(x)->comment_ms);
 }

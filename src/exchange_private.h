@@ -42,6 +42,7 @@ struct exchange {
     struct list link;    /* in worker->exchanges */
     struct list parked;  /* in worker->parked, while it waits */
     enum step step;
+    const struct format *format; /* that the caller speaks */
     bool is_route_only;
     bool is_gone; /* the caller has left */
 
@@ -79,7 +80,7 @@ struct exchange {
     struct attempt *attempt;
     bool is_paused;
     struct buf order_head, order_body; /* for the backend */
-    bool is_translated; /* order_body holds the chat in Anthropic's dialect */
+    bool is_translated; /* order_body holds the chat in the target's format */
     struct names names;
     struct str *dropped;
     unsigned dropped_count;
@@ -99,6 +100,8 @@ void exchange_move(struct exchange *x, enum step step);
 const struct settings *exchange_settings(const struct exchange *x);
 /* The target that is being tried. */
 const struct target *exchange_target(const struct exchange *x);
+/* What is spoken with it for this request. */
+const struct format *exchange_target_format(const struct exchange *x);
 void exchange_set_deadline(struct exchange *x, struct deadline *deadline,
                            uint64_t ms);
 
@@ -158,7 +161,7 @@ void exchange_on_hold_due(struct deadline *deadline);
 /* What an attempt tells goes here; its context is the exchange. */
 extern const struct attempt_events exchange_answer_events;
 /* Ready for the answer of the next try. */
-void exchange_prepare_answer(struct exchange *x, bool is_translated);
+void exchange_prepare_answer(struct exchange *x);
 void exchange_release_answer(struct exchange *x);
 void exchange_on_first_token_due(struct deadline *deadline);
 void exchange_on_comment_due(struct deadline *deadline);

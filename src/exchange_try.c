@@ -106,11 +106,20 @@ void exchange_try_failed_with(struct exchange *x, enum error error)
     exchange_try_failed(x, &(struct chat_error){.error = error});
 }
 
-static void translate(struct exchange *x)
+/* Does the body go out as it came, but for the model's name? */
+static bool passes(const struct exchange *x)
+{
+    return exchange_target_format(x) == x->format &&
+           (!x->chat.has_unsigned_thinking || x->format->rewrite == NULL);
+}
+
+static bool write_body(struct exchange *x, struct request_notes *notes,
+                       struct chat_error *error)
 {
     const struct settings *settings = exchange_settings(x);
     const struct target *target = exchange_target(x);
-    struct anthropic_options options = {
+    const struct format *format = exchange_target_format(x);
+    struct request_style style = {
         .model = target->upstream,
         .traits = target->claude,
         .default_max_tokens = settings->default_max_tokens,
@@ -118,14 +127,26 @@ static void translate(struct exchange *x)
         .shows_reasoning = settings->shows_reasoning,
         .caches_prompt = settings->caches_prompt,
     };
-    struct anthropic_notes notes = {0};
+
+    if (format != x->format)
+        return format->write_request(&x->work, &x->chat, &style, &x->order_body,
+                                     notes, error);
+    format->rewrite(&x->chat, target->upstream, &x->order_body);
+    if (!buf_failed(&x->order_body))
+        return true;
+    *error = (struct chat_error){.error = ERR_MEMORY_BUDGET};
+    return false;
+}
+
+static void translate(struct exchange *x)
+{
+    struct request_notes notes = {0};
     struct chat_error error;
 
     buf_clear(&x->order_body);
     /* room for most: a translation is about as long as what it translates */
     (void)buf_reserve(&x->order_body, x->chat.body.len + ORDER_HEAD_BYTES);
-    x->is_translated = anthropic_write_request(&x->work, &x->chat, &options,
-                                               &x->order_body, &notes, &error);
+    x->is_translated = write_body(x, &notes, &error);
     if (!x->is_translated) {
         x->excluded |= 1u << x->target;
         if (x->target > 0)
@@ -156,7 +177,6 @@ void exchange_send(struct exchange *x, struct replica *replica)
 {
     const struct settings *settings = exchange_settings(x);
     const struct target *target = exchange_target(x);
-    bool is_anthropic = target->backend->dialect == DIALECT_ANTHROPIC;
     struct attempt_order order = {
         .replica = replica,
         .release = queue_release,
@@ -169,15 +189,14 @@ void exchange_send(struct exchange *x, struct replica *replica)
     };
     struct order head = {
         .method = STR("POST"),
-        .path =
-            is_anthropic ? STR("/v1/messages") : STR("/v1/chat/completions"),
+        .path = exchange_target_format(x)->path,
         .wants_stream = x->chat.is_stream,
         .request_id = upstream_id(x),
         .traceparent = {x->trace.parent, TRACE_PARENT_LEN},
     };
 
     x->replica = replica;
-    if (is_anthropic)
+    if (x->is_translated)
         order.pieces[order.piece_count++] = buf_str(&x->order_body);
     else
         order.piece_count += relay_request(&x->work, &x->chat, target->upstream,
@@ -188,7 +207,7 @@ void exchange_send(struct exchange *x, struct replica *replica)
     (void)buf_reserve(&x->order_head, ORDER_HEAD_BYTES);
     order_write(&head, x->replica, settings->anthropic_version, &x->order_head);
     order.pieces[0] = buf_str(&x->order_head);
-    exchange_prepare_answer(x, is_anthropic);
+    exchange_prepare_answer(x);
     x->record.tries++;
     x->record.detail = (struct str){NULL, 0};
     x->is_paused = false;
@@ -299,7 +318,7 @@ void exchange_next_try(struct exchange *x)
 
         x->is_full = false;
         if (is_worth_a_try(x)) {
-            if (backend->dialect == DIALECT_ANTHROPIC && !x->is_translated) {
+            if (!passes(x) && !x->is_translated) {
                 exchange_run_job(x, translate, after_translate);
                 return;
             }

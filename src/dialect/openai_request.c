@@ -469,7 +469,7 @@ static bool read_member(struct openai_reader *r, yyjson_val *key,
         return yyjson_is_null(value) || fields[i].read(r, value);
     }
     if (!yyjson_is_null(value))
-        chat->others[chat->other_count++] = name;
+        chat_other(chat, r->arena, name);
     return true;
 }
 
@@ -489,6 +489,14 @@ static bool refuse_json(struct openai_reader *r,
         trouble->says, trouble->line, trouble->column, trouble->offset);
 }
 
+static const struct chat_words openai_words = {
+    .messages = STR_INIT("messages"),
+    .call_id = STR_INIT("tool_call_id"),
+    .effort = STR_INIT("reasoning_effort"),
+    .stops = STR_INIT("stop"),
+    .user = STR_INIT("user"),
+};
+
 bool openai_read_request(struct arena *arena, struct str body,
                          struct chat *chat, struct chat_error *error)
 {
@@ -496,7 +504,7 @@ bool openai_read_request(struct arena *arena, struct str body,
     struct json_error trouble;
     uint32_t seen = 0;
 
-    *chat = (struct chat){.body = body};
+    *chat = (struct chat){.body = body, .words = &openai_words};
     if (str_is_blank(body))
         return chat_refuse(error, arena, ERR_BAD_JSON, (struct str){NULL, 0},
                            "The request has no body; expected a JSON object.");
@@ -506,8 +514,6 @@ bool openai_read_request(struct arena *arena, struct str body,
         return chat_refuse(error, arena, ERR_BAD_FIELD, (struct str){NULL, 0},
                            "The request body must be a JSON object, got %s.",
                            json_type_name(chat->doc.root));
-    chat->others =
-        ARENA_ARRAY(arena, struct str, yyjson_obj_size(chat->doc.root) + 1);
     json_each_member (key, value, chat->doc.root) {
         if (!read_member(&reader, key, value, &seen))
             return false;

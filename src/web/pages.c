@@ -163,7 +163,7 @@ void page_model(struct reply *reply, struct arena *arena,
 
         (void)chat_refuse(&error, arena, ERR_NO_SUCH_MODEL, STR("model"),
                           "The model \"%.*s\" does not exist.", STR_ARG(shown));
-        failure_reply(reply, &error);
+        failure_reply(reply, &format_chat, STR(""), &error);
     }
     buf_fini(&body);
 }

@@ -161,6 +161,8 @@ struct chat {
     size_t characters; /* of all text: messages, system prompt, tools */
     unsigned image_count;
     unsigned file_count;
+    unsigned server_tool_count; /* built-in tools, which a vendor's server runs */
+    struct str server_tool;     /* the first one's name */
 };
 
 /* --- what was answered -------------------------------------------------- */

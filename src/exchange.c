@@ -278,7 +278,7 @@ static void answer_route(struct exchange *x)
     struct str piece;
 
     buf_init(&body, 256 * 1024);
-    explain(&x->facts, &x->choice, uv_now(&x->worker->loop), &body);
+    explain(x->arena, &x->facts, &x->choice, uv_now(&x->worker->loop), &body);
     piece = buf_str(&body);
     exchange_put_ids(x);
     reply_whole(&x->reply, 200, STR("application/json"), &piece, 1);

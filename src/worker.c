@@ -125,11 +125,11 @@ static void answer_page(struct worker *worker, struct request *request,
     reply.is_head_method = str_eq(request->method, STR("HEAD"));
     switch (route->place) {
     case PLACE_MODELS:
-        page_models(&reply, worker->catalog);
+        page_models(&reply, &request->head, worker->catalog);
         break;
     case PLACE_MODEL:
         page_model(
-            &reply, &request->arena, worker->catalog,
+            &reply, &request->arena, &request->head, worker->catalog,
             str_slice(request->path, route->path.len, request->path.len));
         break;
     case PLACE_DRILL:

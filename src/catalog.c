@@ -244,7 +244,7 @@ static bool is_reserved(struct str name)
 static void make_serves(struct maker *m, struct model *model,
                         const struct config_node *node)
 {
-    if (config_get(node, CONFIG_MODEL_SERVES)->source == CONFIG_DEFAULT)
+    if (!config_is_set(node, CONFIG_MODEL_SERVES))
         return; /* model_add has seen to it */
     model->serves = (unsigned)config_number(node, CONFIG_MODEL_SERVES);
     if (model->backend->dialect == DIALECT_ANTHROPIC &&

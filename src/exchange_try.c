@@ -13,6 +13,8 @@
 
 /* Room for most heads. */
 enum { ORDER_HEAD_BYTES = 512 };
+/* Of the names of beta features that a caller may ask for. */
+enum { BETAS_MAX = 4096 };
 
 void exchange_drop_attempt(struct exchange *x)
 {
@@ -128,6 +130,7 @@ static bool write_body(struct exchange *x, struct request_notes *notes,
         .caches_prompt = settings->caches_prompt,
     };
 
+    exchange_recall(x);
     if (format != x->format)
         return format->write_request(&x->work, &x->chat, &style, &x->order_body,
                                      notes, error);
@@ -173,6 +176,47 @@ static struct str upstream_id(struct exchange *x)
                       (struct str){suffix, sizeof(suffix)});
 }
 
+/* What a caller who speaks Anthropic's format tells a backend that does, too.
+ * They are the caller's words: plain ones, and not too many. */
+static struct str plain_words(struct str words, size_t most)
+{
+    if (words.len > most)
+        return STR("");
+    for (size_t i = 0; i < words.len; i++)
+        if (words.ptr[i] < ' ' || words.ptr[i] > '~')
+            return STR("");
+    return words;
+}
+
+static void pass_anthropic_headers(const struct exchange *x,
+                                   struct order *order)
+{
+    const struct head *head = &x->request->head;
+    struct buf betas;
+
+    if (exchange_target_format(x) != x->format ||
+        !x->format->has_anthropic_headers)
+        return;
+    order->anthropic_version =
+        plain_words(head_find(head, STR("anthropic-version")), 32);
+    if (str_eq(x->request->query, STR("beta=true")))
+        order->query = x->request->query;
+    buf_init(&betas, BETAS_MAX);
+    for (unsigned i = 0; i < head->count; i++) {
+        struct str value = plain_words(head->fields[i].value, BETAS_MAX);
+
+        if (value.len == 0 || !str_eq_nocase(head->fields[i].name,
+                                             STR("anthropic-beta")))
+            continue;
+        if (betas.len > 0)
+            buf_put_char(&betas, ',');
+        buf_put(&betas, value);
+    }
+    if (!buf_failed(&betas))
+        order->anthropic_beta = arena_copy(x->arena, buf_str(&betas));
+    buf_fini(&betas);
+}
+
 void exchange_send(struct exchange *x, struct replica *replica)
 {
     const struct settings *settings = exchange_settings(x);
@@ -203,6 +247,7 @@ void exchange_send(struct exchange *x, struct replica *replica)
                                            order.pieces + 1);
     for (size_t i = 1; i < order.piece_count; i++)
         head.body_len += order.pieces[i].len;
+    pass_anthropic_headers(x, &head);
     buf_clear(&x->order_head);
     (void)buf_reserve(&x->order_head, ORDER_HEAD_BYTES);
     order_write(&head, x->replica, settings->anthropic_version, &x->order_head);

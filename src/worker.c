@@ -44,6 +44,10 @@ static const struct route {
 } routes[] = {
     {STR_INIT("/v1/chat/completions"), PLACE_MODEL_CALL, METHOD_POST, false,
      KEY, &format_chat},
+    {STR_INIT("/v1/completions"), PLACE_MODEL_CALL, METHOD_POST, false, KEY,
+     &format_completions},
+    {STR_INIT("/v1/embeddings"), PLACE_MODEL_CALL, METHOD_POST, false, KEY,
+     &format_embeddings},
     {STR_INIT("/v1/route"), PLACE_ROUTE, METHOD_POST, false, KEY, &format_chat},
     {STR_INIT("/v1/models"), PLACE_MODELS, METHOD_GET, false, KEY, NULL},
     {STR_INIT("/v1/models/"), PLACE_MODEL, METHOD_GET, true, KEY, NULL},
@@ -137,11 +141,11 @@ static void answer_page(struct worker *worker, struct request *request,
     reply.is_head_method = str_eq(request->method, STR("HEAD"));
     switch (route->place) {
     case PLACE_MODELS:
-        page_models(&reply, worker->catalog);
+        page_models(&reply, &request->head, worker->catalog);
         break;
     case PLACE_MODEL:
         page_model(
-            &reply, &request->arena, worker->catalog,
+            &reply, &request->arena, &request->head, worker->catalog,
             str_slice(request->path, route->path.len, request->path.len));
         break;
     case PLACE_DRILL:

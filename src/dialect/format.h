@@ -99,6 +99,9 @@ struct format {
     const struct format *with_openai;
     const struct format *with_anthropic;
     bool never_streams;
+    /* Anthropic's callers bring headers that its backend understands, and
+     * look for the request's id in one of their own. */
+    bool has_anthropic_headers;
 
     /* --- requests --- */
 
@@ -143,6 +146,16 @@ struct format {
     /* Appends the frames of one event; nothing after END or ERROR. */
     void (*write_event)(void *writer, const struct chat_event *event,
                         struct buf *out);
+
+    /* The text of the complete answer, after END; ptr NULL when it has none. */
+    struct str (*writer_result)(void *writer);
+    /* Answers with an estimate where no backend can be asked. */
+    void (*write_estimate)(int64_t prompt_tokens, struct buf *out);
+    /* What earlier turns said, as the texts of their items: behind the
+     * instructions, before the items of the request. */
+    bool (*read_history)(struct arena *arena, const struct str texts[],
+                         size_t count, struct chat *chat,
+                         struct chat_error *error);
 
     /* --- errors --- */
 

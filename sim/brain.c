@@ -79,7 +79,8 @@ static void put_result(const struct brain *brain,
 {
     struct str name =
         part->name.len > 0 ? part->name : name_of_call(brain->prompt, part->id);
-    struct str text = str_clip(str_trim(part->text), RESULT_MAX);
+    struct str text =
+        str_clip(prompt_unframed(brain->arena, part->text), RESULT_MAX);
 
     if (out->len > 0)
         buf_put_char(out, '\n');

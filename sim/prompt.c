@@ -92,6 +92,14 @@ static size_t copy_unframed(struct str text, char *to)
     return len;
 }
 
+struct str prompt_unframed(struct arena *arena, struct str text)
+{
+    char *copy = arena_alloc(arena, text.len + 1);
+    size_t len = copy_unframed(text, copy);
+
+    return str_trim((struct str){copy, len});
+}
+
 static struct str texts_of(struct arena *arena,
                            const struct prompt_message *message)
 {

@@ -93,9 +93,11 @@ size_t prompt_tool_tokens(const struct prompt_tool *tool);
 /* The first message behind the assistant's last one: where the part begins
  * that waits for an answer. */
 unsigned prompt_tail(const struct prompt *prompt);
-/* The last thing the user wrote; of a long text, beginning and end.  What a
- * coding agent puts around it, like <system-reminder>…</system-reminder>, is
- * left out. */
+/* Without what a coding agent puts around everything, like
+ * <system-reminder>…</system-reminder>. */
+struct str prompt_unframed(struct arena *arena, struct str text);
+/* The last thing the user wrote, without that; of a long text, beginning and
+ * end. */
 struct str prompt_question(struct arena *arena, const struct prompt *prompt);
 
 /* Cuts a last line "[[sim: …]]" off each message of the user.  Gives what

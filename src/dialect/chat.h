@@ -161,8 +161,9 @@ struct chat {
     size_t characters; /* of all text: messages, system prompt, tools */
     unsigned image_count;
     unsigned file_count;
-    unsigned server_tool_count; /* built-in tools, which a vendor's server runs */
-    struct str server_tool;     /* the first one's name */
+    /* Built-in tools that a vendor's servers run, and no local model has. */
+    unsigned server_tool_count;
+    struct str server_tool; /* the first one's name */
 };
 
 /* --- what was answered -------------------------------------------------- */

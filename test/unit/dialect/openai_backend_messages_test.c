@@ -158,6 +158,21 @@ static void results_come_before_what_the_user_says(void **state)
             "{\"role\":\"user\",\"content\":\"next?\"}]");
 }
 
+static void who_says_nothing_does_not_come_between(void **state)
+{
+    struct chat_message *m;
+    struct posted p;
+
+    (void)state;
+    m = messages_of(&p, "uat");
+    (void)part_add(&m[0], CHAT_TEXT, "next?");
+    (void)part_add(&m[1], CHAT_TEXT, " ");
+    m[2].call_id = STR("t");
+    assert_messages(&p, "[{\"role\":\"tool\",\"tool_call_id\":\"t\","
+                        "\"content\":\"\"},"
+                        "{\"role\":\"user\",\"content\":\"next?\"}]");
+}
+
 static void images_of_results_are_shown_by_the_user(void **state)
 {
     static const char with_text[] =
@@ -368,6 +383,7 @@ int main(void)
         cmocka_unit_test(text_files_become_text),
         cmocka_unit_test(other_files_are_refused),
         cmocka_unit_test(results_come_before_what_the_user_says),
+        cmocka_unit_test(who_says_nothing_does_not_come_between),
         cmocka_unit_test(images_of_results_are_shown_by_the_user),
         cmocka_unit_test(a_failed_result_says_so),
         cmocka_unit_test(results_take_text_files_and_nothing_else),

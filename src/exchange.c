@@ -123,6 +123,7 @@ void exchange_settle(struct exchange *x)
     list_remove(&x->parked);
     exchange_leave_queue(x);
     exchange_release_answer(x);
+    store_unref(x->earlier);
     exchange_release_work(x);
     exchange_move(x, STEP_DONE);
     /* the request's arena goes with it, and there stands the exchange */
@@ -156,6 +157,8 @@ static void put_dropped(struct exchange *x)
 void exchange_put_ids(struct exchange *x)
 {
     reply_header(&x->reply, STR("X-Request-Id"), x->record.id);
+    if (x->format->has_anthropic_headers)
+        reply_header(&x->reply, STR("request-id"), x->record.id);
     reply_header(&x->reply, STR("traceparent"),
                  (struct str){x->trace.parent, TRACE_PARENT_LEN});
 }
@@ -207,6 +210,11 @@ void exchange_fail(struct exchange *x, const struct chat_error *error)
         return;
     }
     exchange_move(x, STEP_FAIL);
+    if (error_row(error->error)->tries_next && exchange_estimate(x)) {
+        x->record.error = OK;
+        exchange_settle(x);
+        return;
+    }
     exchange_put_ids(x);
     if (x->record.tries > 0 && x->target < x->choice.target_count)
         exchange_put_backend(x);
@@ -269,6 +277,13 @@ static void on_total_due(struct deadline *deadline)
     exchange_fail_with(x, ERR_TOTAL_TIMEOUT);
 }
 
+static enum service service_of(const struct format *format)
+{
+    if (format == &format_completions)
+        return SERVICE_COMPLETIONS;
+    return format == &format_embeddings ? SERVICE_EMBEDDINGS : SERVICE_CHAT;
+}
+
 /* Reads the request and decides; on the loop or on the thread pool. */
 static void prepare(struct exchange *x)
 {
@@ -277,9 +292,11 @@ static void prepare(struct exchange *x)
 
     x->has_error = !x->format->read_request(&x->work, request_body(x->request),
                                             chat, &x->error);
+    x->has_error = x->has_error || !exchange_read_earlier(x);
     if (x->has_error)
         return;
     x->facts = (struct rule_facts){
+        .service = service_of(x->format),
         .chat = chat,
         .head = &x->request->head,
         .key = x->key,
@@ -287,6 +304,7 @@ static void prepare(struct exchange *x)
         .max_tokens = chat->has_max_tokens ? chat->max_tokens
                                            : settings->assumed_max_tokens,
         .minute_of_day = rule_minute_now(),
+        .confined = x->earlier == NULL ? TIER_NONE : (enum tier)x->earlier->tag,
     };
     x->has_error =
         !choose(x->arena, x->catalog, &x->facts, &x->choice, &x->error);
@@ -298,7 +316,7 @@ static void answer_route(struct exchange *x)
     struct str piece;
 
     buf_init(&body, 256 * 1024);
-    explain(&x->facts, &x->choice, uv_now(&x->worker->loop), &body);
+    explain(x->arena, &x->facts, &x->choice, uv_now(&x->worker->loop), &body);
     piece = buf_str(&body);
     exchange_put_ids(x);
     reply_whole(&x->reply, 200, STR("application/json"), &piece, 1);
@@ -322,7 +340,10 @@ static void after_prepare(struct exchange *x)
         answer_route(x);
         return;
     }
-    record->wants_local = x->choice.wants_local;
+    if (x->format->write_estimate != NULL)
+        x->choice.target_count = 1; /* another model's count is no count */
+    else
+        record->wants_local = x->choice.wants_local;
     exchange_set_deadline(x, &x->total, exchange_settings(x)->total_ms);
     exchange_next_try(x);
 }

@@ -11,6 +11,7 @@
 #include "forward/attempt.h"
 #include "record.h"
 #include "reply/reply.h"
+#include "store.h"
 #include "telemetry/trace.h"
 
 enum step {
@@ -88,6 +89,9 @@ struct exchange {
     struct backend_head head;
     struct answer answer;
     bool has_answer; /* `answer` is initialised */
+    struct recall recall; /* if answer.recall is set */
+    struct store_entry *earlier; /* the response that this goes on with */
+    struct str items;            /* of the request, to be stored */
     struct buf held; /* a body in one piece, or events before the first token */
 
     struct deadline total, first_token, hold, comment;
@@ -156,6 +160,20 @@ bool exchange_queue(struct exchange *x);
 void exchange_leave_queue(struct exchange *x);
 void exchange_on_hold_due(struct deadline *deadline);
 
+/* --- exchange_memory.c -------------------------------------------------- */
+
+/* The turns before, if the request goes on with a stored response, into
+ * x->chat.  False with x->error set. */
+bool exchange_read_earlier(struct exchange *x);
+/* Puts back what the target's model thought in turns before. */
+void exchange_recall(struct exchange *x);
+/* Notes what it thinks now. */
+void exchange_note(struct exchange *x);
+/* Keeps what exchange_remember() needs of the request, which goes. */
+void exchange_keep_items(struct exchange *x);
+/* The answer is complete; `result` is its text, ptr NULL for a stream. */
+void exchange_remember(struct exchange *x, struct str result);
+
 /* --- exchange_answer.c -------------------------------------------------- */
 
 /* What an attempt tells goes here; its context is the exchange. */
@@ -163,6 +181,8 @@ extern const struct attempt_events exchange_answer_events;
 /* Ready for the answer of the next try. */
 void exchange_prepare_answer(struct exchange *x);
 void exchange_release_answer(struct exchange *x);
+/* Answers with an estimate, if the format has that. */
+bool exchange_estimate(struct exchange *x);
 void exchange_on_first_token_due(struct deadline *deadline);
 void exchange_on_comment_due(struct deadline *deadline);
 

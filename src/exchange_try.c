@@ -13,6 +13,8 @@
 
 /* Room for most heads. */
 enum { ORDER_HEAD_BYTES = 512 };
+/* Of the names of beta features that a caller may ask for. */
+enum { BETAS_MAX = 4096 };
 
 void exchange_drop_attempt(struct exchange *x)
 {
@@ -128,6 +130,7 @@ static bool write_body(struct exchange *x, struct request_notes *notes,
         .caches_prompt = settings->caches_prompt,
     };
 
+    exchange_recall(x);
     if (format != x->format)
         return format->write_request(&x->work, &x->chat, &style, &x->order_body,
                                      notes, error);
@@ -138,6 +141,44 @@ static bool write_body(struct exchange *x, struct request_notes *notes,
     return false;
 }
 
+/* Built-in tools run on a vendor's servers: another format has no word for
+ * them, and a model without them would answer something else. */
+static bool check_server_tools(const struct exchange *x,
+                               struct chat_error *error)
+{
+    struct arena *arena = x->arena;
+    struct str tool = str_clip(x->chat.server_tool, 80);
+
+    if (x->chat.server_tool_count == 0 ||
+        exchange_target_format(x) == x->format ||
+        exchange_settings(x)->drops_builtin_tools)
+        return true;
+    return chat_refuse(error, arena, ERR_UNSUPPORTED_PARAMETER, STR("tools"),
+                       "tools: the backend \"%.*s\" has no built-in tool "
+                       "\"%.*s\"; leave it out (or set "
+                       "translation.builtin_tools to drop)",
+                       STR_ARG(exchange_target(x)->backend->name),
+                       STR_ARG(tool));
+}
+
+/* Where the operator wants no request to lose anything. */
+static bool check_strict(const struct exchange *x,
+                         const struct request_notes *notes,
+                         struct chat_error *error)
+{
+    struct str field;
+
+    if (!exchange_settings(x)->is_strict || notes->dropped_count == 0)
+        return true;
+    field = arena_copy(x->arena, str_clip(notes->dropped[0], 80));
+    return chat_refuse(
+        error, x->arena, ERR_UNSUPPORTED_PARAMETER, field,
+        "%.*s: the backend \"%.*s\" cannot take this field, and nothing is "
+        "left out here (translation.strict); %u such fields in all",
+        STR_ARG(field), STR_ARG(exchange_target(x)->backend->name),
+        notes->dropped_count);
+}
+
 static void translate(struct exchange *x)
 {
     struct request_notes notes = {0};
@@ -146,7 +187,9 @@ static void translate(struct exchange *x)
     buf_clear(&x->order_body);
     /* room for most: a translation is about as long as what it translates */
     (void)buf_reserve(&x->order_body, x->chat.body.len + ORDER_HEAD_BYTES);
-    x->is_translated = write_body(x, &notes, &error);
+    x->is_translated = check_server_tools(x, &error) &&
+                       write_body(x, &notes, &error) &&
+                       check_strict(x, &notes, &error);
     if (!x->is_translated) {
         x->excluded |= 1u << x->target;
         if (x->target > 0)
@@ -171,6 +214,47 @@ static struct str upstream_id(struct exchange *x)
     trace_random_hex(suffix + 1, sizeof(suffix) - 1);
     return arena_join(x->arena, x->record.id,
                       (struct str){suffix, sizeof(suffix)});
+}
+
+/* What a caller who speaks Anthropic's format tells a backend that does, too.
+ * They are the caller's words: plain ones, and not too many. */
+static struct str plain_words(struct str words, size_t most)
+{
+    if (words.len > most)
+        return STR("");
+    for (size_t i = 0; i < words.len; i++)
+        if (words.ptr[i] < ' ' || words.ptr[i] > '~')
+            return STR("");
+    return words;
+}
+
+static void pass_anthropic_headers(const struct exchange *x,
+                                   struct order *order)
+{
+    const struct head *head = &x->request->head;
+    struct buf betas;
+
+    if (exchange_target_format(x) != x->format ||
+        !x->format->has_anthropic_headers)
+        return;
+    order->anthropic_version =
+        plain_words(head_find(head, STR("anthropic-version")), 32);
+    if (str_eq(x->request->query, STR("beta=true")))
+        order->query = x->request->query;
+    buf_init(&betas, BETAS_MAX);
+    for (unsigned i = 0; i < head->count; i++) {
+        struct str value = plain_words(head->fields[i].value, BETAS_MAX);
+
+        if (value.len == 0 ||
+            !str_eq_nocase(head->fields[i].name, STR("anthropic-beta")))
+            continue;
+        if (betas.len > 0)
+            buf_put_char(&betas, ',');
+        buf_put(&betas, value);
+    }
+    if (!buf_failed(&betas))
+        order->anthropic_beta = arena_copy(x->arena, buf_str(&betas));
+    buf_fini(&betas);
 }
 
 void exchange_send(struct exchange *x, struct replica *replica)
@@ -203,6 +287,7 @@ void exchange_send(struct exchange *x, struct replica *replica)
                                            order.pieces + 1);
     for (size_t i = 1; i < order.piece_count; i++)
         head.body_len += order.pieces[i].len;
+    pass_anthropic_headers(x, &head);
     buf_clear(&x->order_head);
     (void)buf_reserve(&x->order_head, ORDER_HEAD_BYTES);
     order_write(&head, x->replica, settings->anthropic_version, &x->order_head);

@@ -146,6 +146,8 @@ static void on_event(void *ctx, const struct chat_event *event)
     default:
         break;
     }
+    if (answer->recall != NULL)
+        recall_event(answer->recall, event);
     answer->to->write_event(answer->writer, event, answer->out);
 }
 
@@ -227,6 +229,13 @@ enum answer_status answer_close(struct answer *answer, struct buf *out)
     return answer->status;
 }
 
+struct str answer_result(const struct answer *answer)
+{
+    if (answer->writer == NULL || answer->to->writer_result == NULL)
+        return (struct str){NULL, 0};
+    return answer->to->writer_result(answer->writer);
+}
+
 void answer_fail(struct answer *answer, const struct chat_error *error,
                  struct buf *out)
 {
@@ -264,6 +273,8 @@ static unsigned translate_whole(struct answer *answer, struct arena *arena,
     answer->has_token = parsed.block_count > 0;
     answer->finish = parsed.finish;
     answer->usage = parsed.usage;
+    if (answer->recall != NULL)
+        recall_answer(answer->recall, &parsed);
     buf_init(&text, SIZE_MAX / 2);
     answer->to->write_answer(&answer->style, &parsed, &text);
     if (buf_failed(&text)) {

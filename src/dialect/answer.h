@@ -7,6 +7,7 @@
 #define WEIR_ANSWER_H
 
 #include "format.h"
+#include "recall.h"
 #include "relay.h"
 #include "sse.h"
 
@@ -25,6 +26,7 @@ struct answer {
     struct sse_decoder sse;
     void *reader, *writer; /* NULL where the bytes pass */
     struct relay_facts facts;
+    struct recall *recall; /* notes what is said; NULL: nobody does */
     struct arena kept; /* for the error */
     struct buf *out;   /* while bytes are being read */
     enum answer_status status;
@@ -50,6 +52,9 @@ enum answer_status answer_feed(struct answer *answer, struct str bytes,
                                struct buf *out);
 /* The backend's stream is over, in order or not. */
 enum answer_status answer_close(struct answer *answer, struct buf *out);
+/* The text of the complete answer that a stream amounted to, for formats that
+ * keep it; ptr NULL: none. */
+struct str answer_result(const struct answer *answer);
 /* The last words of a stream that has begun: `error`, in place of an end. */
 void answer_fail(struct answer *answer, const struct chat_error *error,
                  struct buf *out);

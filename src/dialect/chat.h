@@ -199,8 +199,10 @@ struct chat {
     bool is_stored;         /* `store`, which is on unless switched off */
     bool wants_encrypted;   /* include: reasoning.encrypted_content */
     struct str items;       /* the text of `input` */
-    struct str *references; /* ids of items that only a memory has */
+    struct str *references; /* ids of responses that items are taken from, */
     unsigned reference_count;
+    struct str *known; /* and the texts of those that are remembered */
+    unsigned known_count;
     size_t fixed_characters; /* of `characters`, without the messages */
     struct str echo; /* members of the request that the answer repeats */
 };
@@ -209,6 +211,8 @@ struct chat {
  * on one. */
 #define CHAT_UNSIGNED STR("router-unsigned")
 
+/* A thinking block that no Claude has signed. */
+bool chat_is_unsigned(yyjson_val *block);
 /* A thinking block as Anthropic gave it out: sets *part. */
 void chat_thinking(struct chat *chat, yyjson_val *block,
                    struct chat_part *part);

@@ -99,6 +99,9 @@ struct format {
     const struct format *with_openai;
     const struct format *with_anthropic;
     bool never_streams;
+    /* Anthropic's callers bring headers that its backend understands, and
+     * look for the request's id in one of their own. */
+    bool has_anthropic_headers;
 
     /* --- requests --- */
 
@@ -144,6 +147,16 @@ struct format {
     void (*write_event)(void *writer, const struct chat_event *event,
                         struct buf *out);
 
+    /* The text of the complete answer, after END; ptr NULL when it has none. */
+    struct str (*writer_result)(void *writer);
+    /* Answers with an estimate where no backend can be asked. */
+    void (*write_estimate)(int64_t prompt_tokens, struct buf *out);
+    /* What earlier turns said, as the texts of their items: behind the
+     * instructions, before the items of the request. */
+    bool (*read_history)(struct arena *arena, const struct str texts[],
+                         size_t count, struct chat *chat,
+                         struct chat_error *error);
+
     /* --- errors --- */
 
     /* Reads an answer with an error status. */
@@ -151,6 +164,9 @@ struct format {
                        struct str body, struct chat_error *error);
     /* The HTTP status that callers of this format expect. */
     int (*error_status)(const struct chat_error *error);
+    /* Seconds after which to try again, 0 = unknown; NULL: what the error
+     * itself says. */
+    unsigned (*error_retry_s)(const struct chat_error *error);
     /* `id` is the request's. */
     void (*write_error)(const struct chat_error *error, struct str id,
                         struct buf *out);

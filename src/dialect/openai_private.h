@@ -3,26 +3,10 @@
 #ifndef WEIR_OPENAI_PRIVATE_H
 #define WEIR_OPENAI_PRIVATE_H
 
+#include "field.h"
 #include "openai.h"
 
-struct openai_reader {
-    struct arena *arena;
-    struct chat *chat;
-    struct chat_error *error;
-};
-
-/* Errors that name the field by its path.  All return false. */
-bool openai_wrong_type(struct openai_reader *r, struct str path,
-                       const char *expected, yyjson_val *got);
-bool openai_missing(struct openai_reader *r, struct str path);
-bool openai_unknown_value(struct openai_reader *r, struct str path,
-                          const char *expected, struct str got);
-
-/* A string member of `object`; absent and null give the empty string. */
-bool openai_take_text(struct openai_reader *r, yyjson_val *object,
-                      struct str key, struct str path, struct str *out);
-
 /* The member "messages". */
-bool openai_read_messages(struct openai_reader *r, yyjson_val *value);
+bool openai_read_messages(struct field_reader *r, yyjson_val *value);
 
 #endif

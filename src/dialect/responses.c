@@ -19,6 +19,11 @@ static void write_event(void *writer, const struct chat_event *event,
     responses_write_event(writer, event, out);
 }
 
+static struct str writer_result(void *writer)
+{
+    return responses_stream_result(writer);
+}
+
 static void write_error(const struct chat_error *error, struct str id,
                         struct buf *out)
 {
@@ -36,6 +41,8 @@ const struct format format_responses = {
     .writer_open = writer_open,
     .writer_close = writer_close,
     .write_event = write_event,
+    .writer_result = writer_result,
+    .read_history = responses_read_history,
     .error_status = chat_error_status,
     .write_error = write_error,
     .keep_alive = STR_INIT(": keep-alive\n\n"),

@@ -18,27 +18,17 @@ MUST_USE bool responses_read_request(struct arena *arena, struct str body,
                                      struct chat *chat,
                                      struct chat_error *error);
 
-/* What is remembered of a conversation: JSON texts, each of them the `input`
- * of a request (chat->items) or a response object (its output counts). */
-struct responses_past {
-    const struct str *turns; /* what came before the request, in its order */
-    unsigned turn_count;
-    const struct str *known; /* where chat->references may be found */
-    unsigned known_count;
-};
-
-/* Reads the messages anew: the instructions, the earlier turns, the request's
- * own input; references become the items that they mean.  Everything belongs
- * to the arena or to the texts, which must stay.  False with *error set when
- * a reference leads nowhere, or a text is too much. */
+/* Reads the messages anew, now that it is known what was said before: the
+ * instructions, the earlier turns, the request's own input, in which items
+ * of chat->known stand in the place of references to them.
+ *
+ * `texts` are JSON: the `input` of a request (chat->items), a list of items,
+ * or a response object, whose output counts.  False with *error set when a
+ * reference leads nowhere, or when the texts are too much. */
 MUST_USE bool responses_read_history(struct arena *arena,
-                                     const struct responses_past *past,
+                                     const struct str texts[], size_t count,
                                      struct chat *chat,
                                      struct chat_error *error);
-
-/* The id of the response that an output item belongs to, "resp_…": items of
- * our own bear it in theirs.  Empty when the item is none of ours. */
-struct str responses_id_of_item(struct arena *arena, struct str item_id);
 
 /* The body of a complete answer. */
 void responses_write_answer(const struct answer_style *style,

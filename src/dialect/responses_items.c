@@ -30,21 +30,9 @@ struct items {
     struct chat_message *turn; /* the assistant's, if it is still going on */
 };
 
-/* A place inside the present item, for errors. */
-struct place {
-    const char *list; /* content, output */
-    unsigned part;
-};
-
 static struct str item_path(struct items *t, const char *rest)
 {
     return arena_printf(t->r->arena, "input[%u]%s", t->index, rest);
-}
-
-static struct str part_path(struct items *t, struct place at, const char *rest)
-{
-    return arena_printf(t->r->arena, "input[%u].%s[%u]%s", t->index, at.list,
-                        at.part, rest);
 }
 
 static bool is_assistant(yyjson_val *item)
@@ -94,133 +82,6 @@ static yyjson_val *meant_by(const struct items *t, yyjson_val *item)
     return NULL;
 }
 
-/* --- parts -------------------------------------------------------------- */
-
-static bool read_text_part(struct items *t, yyjson_val *value, struct str key,
-                           struct place at, struct chat_part *part)
-{
-    yyjson_val *text = json_get(value, key);
-
-    part->text = json_text(text);
-    t->r->chat->characters += str_code_points(part->text);
-    if (yyjson_is_str(text))
-        return true;
-    {
-        struct str path =
-            part_path(t, at, key.ptr[0] == 't' ? ".text" : ".refusal");
-
-        return text == NULL ? field_missing(t->r, path)
-                            : field_wrong_type(t->r, path, "a string", text);
-    }
-}
-
-/* `image_url` is a string; some send the object of Chat Completions. */
-static bool read_image(struct items *t, yyjson_val *value, struct place at,
-                       struct chat_part *part)
-{
-    yyjson_val *url = json_get(value, STR("image_url"));
-
-    t->r->chat->image_count++;
-    if (yyjson_is_obj(url))
-        url = json_get(url, STR("url"));
-    part->url = json_text(url);
-    part->file_id = json_get_text(value, STR("file_id"));
-    if (yyjson_is_str(url) || (url == NULL && part->file_id.len > 0))
-        return true;
-    return url == NULL ? field_missing(t->r, part_path(t, at, ".image_url"))
-                       : field_wrong_type(t->r, part_path(t, at, ".image_url"),
-                                          "a string", url);
-}
-
-static bool read_file(struct items *t, yyjson_val *value, struct place at,
-                      struct chat_part *part)
-{
-    struct str path = part_path(t, at, "");
-    struct str url;
-
-    t->r->chat->file_count++;
-    if (!field_take_text(t->r, value, STR("filename"), path,
-                         &part->file_name) ||
-        !field_take_text(t->r, value, STR("file_data"), path, &part->url) ||
-        !field_take_text(t->r, value, STR("file_url"), path, &url) ||
-        !field_take_text(t->r, value, STR("file_id"), path, &part->file_id))
-        return false;
-    if (part->url.len == 0)
-        part->url = url;
-    return true;
-}
-
-static bool read_part(struct items *t, yyjson_val *value, struct place at,
-                      struct chat_part *part)
-{
-    static const struct {
-        struct str name;
-        enum chat_part_kind kind;
-    } kinds[] = {
-        {STR_INIT("input_text"), CHAT_TEXT},
-        {STR_INIT("output_text"), CHAT_TEXT},
-        {STR_INIT("text"), CHAT_TEXT},
-        {STR_INIT("refusal"), CHAT_REFUSAL},
-        {STR_INIT("input_image"), CHAT_IMAGE},
-        {STR_INIT("input_file"), CHAT_FILE},
-    };
-    struct str type;
-
-    if (!yyjson_is_obj(value))
-        return field_wrong_type(t->r, part_path(t, at, ""), "an object", value);
-    if (!field_take_text(t->r, value, STR("type"), part_path(t, at, ""), &type))
-        return false;
-    if (type.len == 0)
-        return field_missing(t->r, part_path(t, at, ".type"));
-    part->kind = CHAT_OTHER;
-    part->index = at.part;
-    part->cache = json_get(value, STR("prompt_cache_breakpoint"));
-    for (size_t i = 0; i < COUNT_OF(kinds); i++)
-        if (str_eq(type, kinds[i].name))
-            part->kind = kinds[i].kind;
-    switch (part->kind) {
-    case CHAT_TEXT:
-        return read_text_part(t, value, STR("text"), at, part);
-    case CHAT_REFUSAL:
-        return read_text_part(t, value, STR("refusal"), at, part);
-    case CHAT_IMAGE:
-        return read_image(t, value, at, part);
-    case CHAT_FILE:
-        return read_file(t, value, at, part);
-    default:
-        part->text = type;
-        return true;
-    }
-}
-
-/* A string or a list of parts, behind message->parts, where there is room. */
-static bool read_content(struct items *t, yyjson_val *content, const char *list,
-                         struct chat_message *message)
-{
-    struct place at = {.list = list};
-    struct str path;
-
-    if (yyjson_is_str(content)) {
-        struct chat_part *part = &message->parts[message->part_count++];
-
-        message->content_is_string = true;
-        part->text = json_text(content);
-        t->r->chat->characters += str_code_points(part->text);
-        return true;
-    }
-    path = arena_printf(t->r->arena, "input[%u].%s", t->index, list);
-    if (content == NULL)
-        return field_missing(t->r, path);
-    if (!yyjson_is_arr(content))
-        return field_wrong_type(t->r, path, "a string or an array", content);
-    json_each_item (item, content) {
-        if (!read_part(t, item, at, &message->parts[message->part_count++]))
-            return false;
-        at.part++;
-    }
-    return true;
-}
-
 /* --- items -------------------------------------------------------------- */
 
 static struct chat_message *message_add(struct items *t, enum chat_role role,
@@ -262,9 +123,10 @@ static bool read_message(struct items *t, yyjson_val *item)
                                    "one of user, assistant, system, developer",
                                    role);
     if (roles[i].role == CHAT_ASSISTANT)
-        return read_content(t, content, "content", t->turn);
-    return read_content(
-        t, content, "content",
+        return responses_read_content(t->r, t->index, "content", content,
+                                      t->turn);
+    return responses_read_content(
+        t->r, t->index, "content", content,
         message_add(t, roles[i].role, yyjson_arr_size(content) + 1));
 }
 
@@ -383,7 +245,7 @@ static bool read_output(struct items *t, yyjson_val *item)
         return false;
     if (message->call_id.len == 0)
         return field_missing(t->r, item_path(t, ".call_id"));
-    return read_content(t, output, "output", message);
+    return responses_read_content(t->r, t->index, "output", output, message);
 }
 
 /* --- lists of items ----------------------------------------------------- */
@@ -426,40 +288,46 @@ static void turn_open(struct items *t, yyjson_val *from, yyjson_val *end)
 
 enum { REFERENCES_MAX = 100 };
 
-/* What models think is not worth a refusal; all else is said by the caller to
- * be there. */
-static bool miss_reference(struct items *t, yyjson_val *item)
+/* What may be found in the response that the item is of, if it is ours. */
+static bool add_reference(struct items *t, struct str item_id)
 {
     struct chat *chat = t->r->chat;
+    struct str id = responses_id_of_item(t->r->arena, item_id);
+
+    if (t->past != NULL || id.len == 0)
+        return false;
+    for (unsigned i = 0; i < chat->reference_count; i++)
+        if (str_eq(chat->references[i], id))
+            return true;
+    if (chat->reference_count == REFERENCES_MAX)
+        return false;
+    if (chat->references == NULL)
+        chat->references = ARENA_ARRAY(t->r->arena, struct str, REFERENCES_MAX);
+    chat->references[chat->reference_count++] = id;
+    return true;
+}
+
+/* What a model thought is not worth a refusal; of all else the caller believes
+ * that it is said. */
+static bool miss_reference(struct items *t, yyjson_val *item)
+{
     struct str id = json_get_text(item, STR("id"));
     struct str shown = str_clip(id, 80);
     struct str path = item_path(t, ".id");
 
     if (id.len == 0)
         return field_missing(t->r, path);
-    if (t->past == NULL && chat->reference_count < REFERENCES_MAX) {
-        if (chat->references == NULL)
-            chat->references =
-                ARENA_ARRAY(t->r->arena, struct str, REFERENCES_MAX);
-        chat->references[chat->reference_count++] = id;
+    if (add_reference(t, id))
         return true;
-    }
     if (str_starts(id, STR("rs_"))) {
-        chat_other(chat, t->r->arena, STR("input[].item_reference"));
+        chat_other(t->r->chat, t->r->arena, STR("input[].item_reference"));
         return true;
     }
-    return chat_refuse(t->r->error, t->r->arena, ERR_UNSUPPORTED_FIELD, path,
-                       "%.*s: no item \"%.*s\" is remembered here; send the "
+    return chat_refuse(t->r->error, t->r->arena, ERR_UNSUPPORTED_PARAMETER,
+                       path,
+                       "%.*s: no item \"%.*s\" is stored (any more); send the "
                        "item itself",
                        STR_ARG(path), STR_ARG(shown));
-}
-
-static void note_other(struct items *t, yyjson_val *item)
-{
-    struct str type = str_clip(json_get_text(item, STR("type")), NAMES_MAX);
-
-    chat_other(t->r->chat, t->r->arena,
-               arena_printf(t->r->arena, "input[].%.*s", STR_ARG(type)));
 }
 
 static bool read_item(struct items *t, yyjson_val *item, yyjson_val *end)
@@ -490,7 +358,7 @@ static bool read_item(struct items *t, yyjson_val *item, yyjson_val *end)
     }
     if (json_get(meant, STR("type")) == NULL)
         return field_missing(t->r, item_path(t, ".type"));
-    note_other(t, meant);
+    field_note(t->r, STR("input[]."), json_get_text(meant, STR("type")));
     return true;
 }
 
@@ -504,7 +372,8 @@ static bool read_list(struct items *t, yyjson_val *value)
     if (yyjson_is_str(value)) {
         struct chat_message *message = message_add(t, CHAT_USER, 1);
 
-        return read_content(t, value, "content", message);
+        return responses_read_content(t->r, t->index, "content", value,
+                                      message);
     }
     if (!yyjson_is_arr(value))
         return field_wrong_type(t->r, STR("input"), "a string or an array",
@@ -538,11 +407,11 @@ static bool parse_past(struct items *t, struct str text, yyjson_val **list)
     return true;
 }
 
-static bool parse_all(struct items *t, const struct str *texts, unsigned count,
+static bool parse_all(struct items *t, const struct str *texts, size_t count,
                       yyjson_val ***lists)
 {
     *lists = ARENA_ARRAY(t->r->arena, yyjson_val *, count);
-    for (unsigned i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++)
         if (!parse_past(t, texts[i], &(*lists)[i]))
             return false;
     return true;
@@ -564,24 +433,24 @@ bool responses_read_messages(struct field_reader *r,
     struct chat *chat = r->chat;
     yyjson_val *input = json_get(chat->doc.root, STR("input"));
     yyjson_val *instructions = json_get(chat->doc.root, STR("instructions"));
-    unsigned turn_count = past == NULL ? 0 : past->turn_count;
+    size_t turn_count = past == NULL ? 0 : past->turn_count;
     struct items items = {.r = r, .past = past};
     yyjson_val **turns = NULL;
     size_t most = yyjson_arr_size(input) + 2;
 
     if (past != NULL) {
-        items.known_count = past->known_count;
+        items.known_count = chat->known_count;
         if (!parse_all(&items, past->turns, turn_count, &turns) ||
-            !parse_all(&items, past->known, past->known_count, &items.known))
+            !parse_all(&items, chat->known, chat->known_count, &items.known))
             return false;
     }
-    for (unsigned i = 0; i < turn_count; i++)
+    for (size_t i = 0; i < turn_count; i++)
         most += yyjson_arr_size(turns[i]) + 1;
     chat->messages = ARENA_ARRAY(r->arena, struct chat_message, most);
     chat->message_count = 0;
     if (instructions != NULL)
         add_instructions(&items, instructions);
-    for (unsigned i = 0; i < turn_count; i++)
+    for (size_t i = 0; i < turn_count; i++)
         if (!read_list(&items, turns[i]))
             return false;
     return read_list(&items, input);

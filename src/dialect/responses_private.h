@@ -12,7 +12,20 @@
 bool responses_read_tools(struct field_reader *r, yyjson_val *value);
 bool responses_read_choice(struct field_reader *r, yyjson_val *value);
 
-/* All messages: instructions, the past (which may be NULL), input. */
+/* What came before the request; see read_history in format.h. */
+struct responses_past {
+    const struct str *turns;
+    size_t turn_count;
+};
+
+/* A string or a list of parts, the member `list` of input[index]: behind
+ * message->parts, where there is room. */
+bool responses_read_content(struct field_reader *r, unsigned index,
+                            const char *list, yyjson_val *content,
+                            struct chat_message *message);
+
+/* All messages: instructions, the past, input.  `past` is NULL when the
+ * request is read for the first time. */
 bool responses_read_messages(struct field_reader *r,
                              const struct responses_past *past);
 
@@ -57,6 +70,10 @@ void responses_put_text_part(struct json_out *out,
                              const struct responses_item *item);
 void responses_put_item(struct json_out *out,
                         const struct responses_item *item);
+
+/* The id of the response that an output item of ours belongs to; empty when it
+ * is none of ours. */
+struct str responses_id_of_item(struct arena *arena, struct str item_id);
 
 /* A response, at any time of its life. */
 struct responses_object {

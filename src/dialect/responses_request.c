@@ -91,24 +91,6 @@ static bool read_stream_options(struct field_reader *r, yyjson_val *value)
     return true;
 }
 
-/* Members of `value` that do nothing here are named as such. */
-static void note_others(struct field_reader *r, yyjson_val *value,
-                        const char *name, const struct str *known,
-                        size_t known_count)
-{
-    json_each_member (key, member, value) {
-        struct str member_name = str_clip(json_text(key), NAMES_MAX);
-        size_t i = 0;
-
-        while (i < known_count && !str_eq(member_name, known[i]))
-            i++;
-        if (i == known_count && !yyjson_is_null(member))
-            chat_other(
-                r->chat, r->arena,
-                arena_printf(r->arena, "%s.%.*s", name, STR_ARG(member_name)));
-    }
-}
-
 /* A summary is given out whenever there is one. */
 static bool read_reasoning(struct field_reader *r, yyjson_val *value)
 {
@@ -118,7 +100,7 @@ static bool read_reasoning(struct field_reader *r, yyjson_val *value)
 
     if (!yyjson_is_obj(value))
         return field_wrong_type(r, STR("reasoning"), "an object", value);
-    note_others(r, value, "reasoning", known, COUNT_OF(known));
+    field_note_members(r, value, STR("reasoning."), known, COUNT_OF(known));
     if (!field_take_text(r, value, STR("effort"), STR("reasoning"), &effort))
         return false;
     if (effort.len == 0 || chat_effort_named(effort, &r->chat->effort))
@@ -165,7 +147,7 @@ static bool read_text(struct field_reader *r, yyjson_val *value)
 
     if (!yyjson_is_obj(value))
         return field_wrong_type(r, STR("text"), "an object", value);
-    note_others(r, value, "text", known, COUNT_OF(known));
+    field_note_members(r, value, STR("text."), known, COUNT_OF(known));
     return format == NULL || read_format(r, format);
 }
 
@@ -177,7 +159,7 @@ static bool read_include(struct field_reader *r, yyjson_val *value)
     if (!yyjson_is_arr(value))
         return field_wrong_type(r, STR("include"), "an array", value);
     json_each_item (item, value) {
-        struct str name = str_clip(json_text(item), NAMES_MAX);
+        struct str name = json_text(item);
 
         if (!yyjson_is_str(item))
             return field_wrong_type(r, arena_printf(r->arena, "include[%u]", i),
@@ -185,8 +167,7 @@ static bool read_include(struct field_reader *r, yyjson_val *value)
         if (str_eq(name, STR("reasoning.encrypted_content")))
             chat->wants_encrypted = true;
         else
-            chat_other(chat, r->arena,
-                       arena_printf(r->arena, "include.%.*s", STR_ARG(name)));
+            field_note(r, STR("include."), name);
         i++;
     }
     return true;
@@ -212,8 +193,8 @@ static bool read_previous_id(struct field_reader *r, yyjson_val *value)
 
 static bool refuse(struct field_reader *r, const char *name, const char *why)
 {
-    return chat_refuse(r->error, r->arena, ERR_UNSUPPORTED_FIELD, str_of(name),
-                       "%s: %s", name, why);
+    return chat_refuse(r->error, r->arena, ERR_UNSUPPORTED_PARAMETER,
+                       str_of(name), "%s: %s", name, why);
 }
 
 static bool read_conversation(struct field_reader *r, yyjson_val *value)
@@ -387,14 +368,15 @@ bool responses_read_request(struct arena *arena, struct str body,
     return render_echo(&reader);
 }
 
-bool responses_read_history(struct arena *arena,
-                            const struct responses_past *past,
-                            struct chat *chat, struct chat_error *error)
+bool responses_read_history(struct arena *arena, const struct str texts[],
+                            size_t count, struct chat *chat,
+                            struct chat_error *error)
 {
     struct field_reader reader = {arena, chat, error};
+    struct responses_past past = {texts, count};
 
     chat->characters = chat->fixed_characters;
     chat->image_count = 0;
     chat->file_count = 0;
-    return responses_read_messages(&reader, past) && has_messages(&reader);
+    return responses_read_messages(&reader, &past) && has_messages(&reader);
 }

@@ -22,29 +22,6 @@ static struct str inner_path(struct field_reader *r, struct str path,
     return arena_printf(r->arena, "%.*s.%s", STR_ARG(path), member);
 }
 
-/* Members that do nothing here are named as such. */
-static void note_others(struct field_reader *r, yyjson_val *value)
-{
-    static const struct str known[] = {
-        STR_INIT("type"),       STR_INIT("name"),   STR_INIT("description"),
-        STR_INIT("parameters"), STR_INIT("strict"), STR_INIT("cache_control"),
-    };
-
-    json_each_member (key, member, value) {
-        struct str name = str_clip(json_text(key), NAMES_MAX);
-        bool says_nothing =
-            yyjson_is_null(member) || yyjson_is_false(member) ||
-            str_eq(json_get_text(member, STR("type")), STR("text"));
-        size_t i = 0;
-
-        while (i < COUNT_OF(known) && !str_eq(name, known[i]))
-            i++;
-        if (i == COUNT_OF(known) && !says_nothing)
-            chat_other(r->chat, r->arena,
-                       arena_printf(r->arena, "tools[].%.*s", STR_ARG(name)));
-    }
-}
-
 static void describe_grammar(struct field_reader *r, yyjson_val *value,
                              struct chat_tool *tool)
 {
@@ -58,11 +35,18 @@ static void describe_grammar(struct field_reader *r, yyjson_val *value,
         r->arena, "%.*s%sThe input must follow this %.*s grammar:\n%.*s",
         STR_ARG(tool->description), tool->description.len > 0 ? "\n\n" : "",
         STR_ARG(syntax), STR_ARG(definition));
+    chat_other(r->chat, r->arena, STR("tools[].format"));
 }
 
 static bool read_tool(struct field_reader *r, yyjson_val *value,
                       struct str space, struct str path, struct chat_tool *tool)
 {
+    static const struct str known[] = {
+        STR_INIT("type"),        STR_INIT("name"),
+        STR_INIT("description"), STR_INIT("parameters"),
+        STR_INIT("strict"),      STR_INIT("cache_control"),
+        STR_INIT("format"),      STR_INIT("defer_loading"),
+    };
     yyjson_val *strict = json_get(value, STR("strict"));
 
     if (!field_take_text(r, value, STR("name"), path, &tool->name) ||
@@ -85,7 +69,7 @@ static bool read_tool(struct field_reader *r, yyjson_val *value,
             return field_wrong_type(r, inner_path(r, path, "parameters"),
                                     "an object", tool->schema);
     }
-    note_others(r, value);
+    field_note_members(r, value, STR("tools[]."), known, COUNT_OF(known));
     r->chat->characters += str_code_points(tool->name) +
                            str_code_points(tool->description) +
                            json_characters(tool->schema);
@@ -94,12 +78,9 @@ static bool read_tool(struct field_reader *r, yyjson_val *value,
 
 static void note_builtin(struct field_reader *r, struct str type)
 {
-    struct str clipped = str_clip(type, NAMES_MAX);
-
     if (r->chat->server_tool_count++ == 0)
         r->chat->server_tool = type;
-    chat_other(r->chat, r->arena,
-               arena_printf(r->arena, "tools[].%.*s", STR_ARG(clipped)));
+    field_note(r, STR("tools[]."), type);
 }
 
 /* One entry of a list of tools; `space` is the namespace around it. */

@@ -63,20 +63,19 @@ static struct str texts_at(const struct golden_case *c, const char *key,
 static bool read_past(const struct golden_case *c, struct chat *chat,
                       struct chat_error *error)
 {
+    size_t count = yyjson_arr_size(yyjson_obj_get(c->context, "turns"));
     struct str turns[8], known[8];
-    struct responses_past past = {.turns = turns, .known = known};
 
     if (chat->previous_id.len == 0 && chat->reference_count == 0)
         return true;
-    past.turn_count =
-        (unsigned)yyjson_arr_size(yyjson_obj_get(c->context, "turns"));
-    past.known_count =
+    chat->known = known;
+    chat->known_count =
         (unsigned)yyjson_arr_size(yyjson_obj_get(c->context, "known"));
-    for (unsigned i = 0; i < past.turn_count; i++)
+    for (size_t i = 0; i < count; i++)
         turns[i] = texts_at(c, "turns", i);
-    for (unsigned i = 0; i < past.known_count; i++)
+    for (unsigned i = 0; i < chat->known_count; i++)
         known[i] = texts_at(c, "known", i);
-    return responses_read_history(c->arena, &past, chat, error);
+    return responses_read_history(c->arena, turns, count, chat, error);
 }
 
 static bool read_request(const struct golden_case *c, struct chat *chat,

@@ -13,7 +13,7 @@ struct str responses_full_name(struct arena *arena, struct str space,
 {
     return space.len == 0 ? name
                           : arena_printf(arena, "%.*s%c%.*s", STR_ARG(space),
-                                         RESPONSES_SPACE_MARK, STR_ARG(name));
+                                         NAMES_SPACE_MARK, STR_ARG(name));
 }
 
 static struct str inner_path(struct field_reader *r, struct str path,

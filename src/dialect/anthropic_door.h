@@ -28,8 +28,10 @@ void anthropic_note_members(struct field_reader *r, yyjson_val *object,
 void anthropic_note(struct field_reader *r, struct str prefix, struct str name);
 
 /* See rewrite in format.h. */
-void anthropic_rewrite(const struct chat *chat, struct str model,
-                       struct buf *out);
+bool anthropic_must_rewrite(const struct chat *chat,
+                            const struct claude_model *traits);
+void anthropic_rewrite(const struct chat *chat,
+                       const struct request_style *style, struct buf *out);
 
 /* --- answers ------------------------------------------------------------ */
 

@@ -464,6 +464,7 @@ static bool read_message(struct blocks *b, yyjson_val *value)
                                    "one of user, assistant, system", name);
     anthropic_note_members(b->r, value, STR("messages[]."), known,
                            COUNT_OF(known));
+    b->r->chat->has_mid_system |= roles[i].role == CHAT_SYSTEM;
     return read_content(b, json_get(value, STR("content")), roles[i].role);
 }
 

@@ -1,6 +1,5 @@
 #include "catalog_private.h"
 
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <uv.h>
@@ -20,8 +19,18 @@ struct str tier_name(enum tier tier)
     }
 }
 
-/* A copy in the catalog's arena: the configuration goes away. */
-static struct str keep(struct maker *m, struct str s)
+struct str service_name(enum service service)
+{
+    static const struct str names[SERVICES] = {
+        [SERVICE_CHAT] = STR_INIT("chat"),
+        [SERVICE_COMPLETIONS] = STR_INIT("completions"),
+        [SERVICE_EMBEDDINGS] = STR_INIT("embeddings"),
+    };
+
+    return names[service];
+}
+
+struct str catalog_keep(struct maker *m, struct str s)
 {
     return s.len == 0 ? (struct str){NULL, 0} : arena_copy(m->arena, s);
 }
@@ -53,14 +62,15 @@ static void make_settings(struct maker *m)
     static const enum config_option needed[] = {
         CONFIG_ROOT_PROBE_INTERVAL_MS, CONFIG_ROOT_PROBE_COLD_MS,
         CONFIG_ROOT_PROBE_TIMEOUT_MS,  CONFIG_ROOT_BODY_BYTES,
-        CONFIG_ROOT_ANSWER_BYTES,      CONFIG_ROOT_IN_FLIGHT};
+        CONFIG_ROOT_ANSWER_BYTES,      CONFIG_ROOT_IN_FLIGHT,
+        CONFIG_ROOT_STORE_TTL_MS};
     const struct config *c = m->config;
     const struct config_node *root = &c->root;
     struct settings *s = &m->catalog->settings;
     int64_t workers = config_number(root, CONFIG_ROOT_WORKERS);
 
     *s = (struct settings){
-        .host = keep(m, config_text(root, CONFIG_ROOT_LISTEN_HOST)),
+        .host = catalog_keep(m, config_text(root, CONFIG_ROOT_LISTEN_HOST)),
         .port = (unsigned)config_number(root, CONFIG_ROOT_LISTEN_PORT),
         .workers = workers > 0 ? (unsigned)workers : uv_available_parallelism(),
         .assumed_max_tokens =
@@ -72,8 +82,13 @@ static void make_settings(struct maker *m)
             config_number(root, CONFIG_ROOT_REASONING_OUTPUT) != 0,
         .shows_thinking = config_number(root, CONFIG_ROOT_THINKING_BLOCKS) != 0,
         .caches_prompt = config_number(root, CONFIG_ROOT_PROMPT_CACHE) != 0,
+        .is_strict = config_number(root, CONFIG_ROOT_STRICT) != 0,
+        .drops_builtin_tools =
+            config_number(root, CONFIG_ROOT_BUILTIN_TOOLS) != 0,
+        .store_bytes = bytes(c, CONFIG_ROOT_STORE_BYTES),
+        .store_ttl_ms = ms(c, CONFIG_ROOT_STORE_TTL_MS),
         .anthropic_version =
-            keep(m, config_text(root, CONFIG_ROOT_ANTHROPIC_VERSION)),
+            catalog_keep(m, config_text(root, CONFIG_ROOT_ANTHROPIC_VERSION)),
         .connect_ms = ms(c, CONFIG_ROOT_CONNECT_MS),
         .tls_ms = ms(c, CONFIG_ROOT_TLS_MS),
         .first_byte_ms = ms(c, CONFIG_ROOT_FIRST_BYTE_MS),
@@ -134,7 +149,8 @@ static void make_replicas(struct maker *m, struct backend *backend,
         struct replica *replica = &backend->replicas[i];
 
         /* the configuration has looked at them already */
-        check(endpoint_parse(keep(m, urls->items[i]), &replica->endpoint));
+        check(endpoint_parse(catalog_keep(m, urls->items[i]),
+                             &replica->endpoint));
         replica->backend = backend;
         replica->index = m->catalog->replica_count++;
         atomic_init(&replica->state, HEALTH_UNKNOWN);
@@ -153,7 +169,7 @@ static void make_tls(struct maker *m, struct backend *backend,
         is_needed = is_needed || backend->replicas[i].endpoint.is_tls;
     if (!is_needed)
         return;
-    backend->ca_file = keep(m, ca_file);
+    backend->ca_file = catalog_keep(m, ca_file);
     backend->tls = tls_context_new(ca_file.len == 0 ? NULL : ca_file.ptr, &why);
     if (backend->tls == NULL)
         config_complain(m->config, node, complain_at,
@@ -178,18 +194,38 @@ static void make_queue(struct maker *m, struct backend *backend,
     arena_defer(m->arena, free_queue, backend->queue);
 }
 
+/* What is known of a Claude need not be configured. */
+static void take_claude_limits(const struct catalog *catalog,
+                               struct model *model)
+{
+    const struct claude_model *claude =
+        claude_find(&catalog->claude, model->upstream);
+
+    if (claude == NULL)
+        return;
+    model->context_window = claude->context_window;
+    model->max_output = claude->max_output_tokens;
+}
+
 static struct model *model_add(struct maker *m, const struct backend *backend,
                                struct str name, struct str upstream)
 {
     struct model *model = &m->catalog->models[m->catalog->model_count++];
 
     *model = (struct model){
-        .name = keep(m, name),
-        .upstream = keep(m, upstream.len > 0 ? upstream : name),
+        .name = catalog_keep(m, name),
+        .upstream = catalog_keep(m, upstream.len > 0 ? upstream : name),
         .backend = backend,
         .takes_images = true,
         .takes_tools = true,
+        .takes_structured = true,
+        .takes_thinking = true,
+        .serves = 1u << SERVICE_CHAT,
     };
+    if (backend->dialect == DIALECT_ANTHROPIC)
+        take_claude_limits(m->catalog, model);
+    else
+        model->serves |= 1u << SERVICE_COMPLETIONS;
     return model;
 }
 
@@ -203,6 +239,19 @@ static bool is_reserved(struct str name)
         if (str_eq(name, reserved[i]))
             return true;
     return false;
+}
+
+static void make_serves(struct maker *m, struct model *model,
+                        const struct config_node *node)
+{
+    if (config_get(node, CONFIG_MODEL_SERVES)->source == CONFIG_DEFAULT)
+        return; /* model_add has seen to it */
+    model->serves = (unsigned)config_number(node, CONFIG_MODEL_SERVES);
+    if (model->backend->dialect == DIALECT_ANTHROPIC &&
+        model->serves != 1u << SERVICE_CHAT)
+        config_complain(m->config, node, CONFIG_MODEL_SERVES,
+                        "expected chat alone, which is all that an anthropic "
+                        "backend has");
 }
 
 static void make_model(struct maker *m, const struct backend *backend,
@@ -228,9 +277,53 @@ static void make_model(struct maker *m, const struct backend *backend,
     }
     model =
         model_add(m, backend, name, config_text(node, CONFIG_MODEL_UPSTREAM));
-    model->context_window = config_number(node, CONFIG_MODEL_CONTEXT);
+    if (config_is_set(node, CONFIG_MODEL_CONTEXT))
+        model->context_window = config_number(node, CONFIG_MODEL_CONTEXT);
+    if (config_is_set(node, CONFIG_MODEL_MAX_OUTPUT))
+        model->max_output = config_number(node, CONFIG_MODEL_MAX_OUTPUT);
     model->takes_images = config_number(node, CONFIG_MODEL_IMAGES) != 0;
     model->takes_tools = config_number(node, CONFIG_MODEL_TOOLS) != 0;
+    model->takes_structured = config_number(node, CONFIG_MODEL_STRUCTURED) != 0;
+    model->takes_thinking = config_number(node, CONFIG_MODEL_THINKING) != 0;
+    make_serves(m, model, node);
+}
+
+/* The first that serves chat, or else the first. */
+static const struct model *first_model_of(const struct catalog *catalog,
+                                          unsigned from)
+{
+    for (unsigned i = from; i < catalog->model_count; i++)
+        if (model_serves(&catalog->models[i], SERVICE_CHAT))
+            return &catalog->models[i];
+    return from < catalog->model_count ? &catalog->models[from] : NULL;
+}
+
+static void make_default_model(struct maker *m, struct backend *backend,
+                               const struct config_node *node,
+                               unsigned first_model)
+{
+    struct str wanted = config_text(node, CONFIG_BACKEND_DEFAULT_MODEL);
+    const struct model *first = first_model_of(m->catalog, first_model);
+    const struct model *model;
+
+    backend->default_model = first;
+    if (wanted.len > 0) {
+        model = catalog_find_model(m->catalog, wanted);
+        if (model == NULL && backend->dialect == DIALECT_ANTHROPIC)
+            model = model_add(m, backend, wanted, wanted);
+        if (model == NULL || model->backend != backend)
+            config_complain(m->config, node, CONFIG_BACKEND_DEFAULT_MODEL,
+                            "expected the name of one of its models");
+        else if (!model_serves(model, SERVICE_CHAT) &&
+                 model_serves(first, SERVICE_CHAT))
+            config_complain(m->config, node, CONFIG_BACKEND_DEFAULT_MODEL,
+                            "expected the name of a model that serves chat");
+        else
+            backend->default_model = model;
+    }
+    if (backend->default_model == NULL)
+        config_complain_node(m->config, node,
+                             "models: expected at least one model");
 }
 
 static void make_backend(struct maker *m, const struct config_node *node)
@@ -238,7 +331,6 @@ static void make_backend(struct maker *m, const struct config_node *node)
     struct catalog *catalog = m->catalog;
     struct str name = config_text(node, CONFIG_BACKEND_NAME);
     struct str health = config_text(node, CONFIG_BACKEND_HEALTH_PATH);
-    struct str wanted = config_text(node, CONFIG_BACKEND_DEFAULT_MODEL);
     unsigned first_model = catalog->model_count;
     struct backend *backend;
 
@@ -254,7 +346,7 @@ static void make_backend(struct maker *m, const struct config_node *node)
         return;
     }
     backend = &catalog->backends[catalog->backend_count++];
-    backend->name = keep(m, name);
+    backend->name = catalog_keep(m, name);
     backend->tier = (enum tier)config_number(node, CONFIG_BACKEND_TIER);
     backend->dialect =
         config_is_set(node, CONFIG_BACKEND_DIALECT)
@@ -267,7 +359,7 @@ static void make_backend(struct maker *m, const struct config_node *node)
         backend->tier == TIER_LOCAL)
         health = STR("/health");
     if (!str_eq(health, STR("none")))
-        backend->health_path = keep(m, health);
+        backend->health_path = catalog_keep(m, health);
     if (backend->health_path.len > 0 && backend->health_path.ptr[0] != '/')
         config_complain(m->config, node, CONFIG_BACKEND_HEALTH_PATH,
                         "expected a path that begins with /, or none");
@@ -284,22 +376,7 @@ static void make_backend(struct maker *m, const struct config_node *node)
              config_text(node, CONFIG_BACKEND_CA_FILE));
     for (unsigned i = 0; i < node->model_count; i++)
         make_model(m, backend, &node->models[i]);
-    if (catalog->model_count > first_model)
-        backend->default_model = &catalog->models[first_model];
-    if (wanted.len > 0) {
-        const struct model *model = catalog_find_model(catalog, wanted);
-
-        if (model == NULL && backend->dialect == DIALECT_ANTHROPIC)
-            model = model_add(m, backend, wanted, wanted);
-        if (model == NULL || model->backend != backend)
-            config_complain(m->config, node, CONFIG_BACKEND_DEFAULT_MODEL,
-                            "expected the name of one of its models");
-        else
-            backend->default_model = model;
-    }
-    if (backend->default_model == NULL)
-        config_complain_node(m->config, node,
-                             "models: expected at least one model");
+    make_default_model(m, backend, node, first_model);
 }
 
 /* local.* and cloud.*: what the environment alone can say. */
@@ -333,6 +410,7 @@ static void make_short_form(struct maker *m)
         make_tls(m, backend, root, CONFIG_ROOT_LOCAL_URL, STR(""));
         model = model_add(m, backend, name, name);
         model->context_window = config_number(root, CONFIG_ROOT_LOCAL_CONTEXT);
+        model->max_output = config_number(root, CONFIG_ROOT_LOCAL_MAX_OUTPUT);
         backend->default_model = model;
     }
     if (config_get(root, CONFIG_ROOT_CLOUD_KEY)->secret.bytes.len > 0) {
@@ -371,167 +449,13 @@ static void make_backends(struct maker *m)
         struct backend *backend = &catalog->backends[i];
 
         backend->catalog = catalog;
+        if (backend->default_model == NULL ||
+            !model_serves(backend->default_model, SERVICE_CHAT))
+            continue;
         if (backend->tier == TIER_LOCAL && catalog->local == NULL)
             catalog->local = backend;
         if (backend->tier == TIER_CLOUD && catalog->cloud == NULL)
             catalog->cloud = backend;
-    }
-}
-
-/* --- rules -------------------------------------------------------------- */
-
-static void free_regex(void *regex)
-{
-    regex_free(regex);
-}
-
-static void make_text_condition(struct maker *m, struct rule *rule,
-                                struct str pattern)
-{
-    if (pattern.len == 0)
-        return;
-    rule->text = regex_new(pattern);
-    check(rule->text != NULL); /* the configuration has tried it already */
-    arena_defer(m->arena, free_regex, rule->text);
-}
-
-static void make_bound(const struct config_node *node,
-                       enum config_option option, bool *has, int64_t *bound)
-{
-    *has = config_is_set(node, option);
-    *bound = config_number(node, option);
-}
-
-static int make_either(const struct config_node *node,
-                       enum config_option option)
-{
-    return config_is_set(node, option) ? (int)config_number(node, option) : -1;
-}
-
-static void make_use(struct maker *m, struct rule *rule,
-                     const struct config_node *node)
-{
-    struct str use = config_text(node, CONFIG_RULE_USE);
-
-    if (str_eq(use, STR("local")))
-        rule->use_tier = TIER_LOCAL;
-    else if (str_eq(use, STR("cloud")))
-        rule->use_tier = TIER_CLOUD;
-    else
-        rule->use_model = catalog_find_model(m->catalog, use);
-    if (use.len == 0)
-        config_complain_node(m->config, node,
-                             "use: expected local, cloud or a model's name");
-    else if (rule->use_tier == TIER_NONE && rule->use_model == NULL)
-        config_complain(m->config, node, CONFIG_RULE_USE,
-                        "expected local, cloud or the name of a model");
-}
-
-static void make_rule(struct maker *m, const struct config_node *node)
-{
-    struct rule *rule = &m->catalog->rules[m->catalog->rule_count++];
-    struct str header = keep(m, config_text(node, CONFIG_RULE_HEADER));
-    enum tier tier;
-
-    rule->name = keep(m, config_text(node, CONFIG_RULE_NAME));
-    if (rule->name.len == 0)
-        config_complain_node(m->config, node, "name: expected a name");
-    make_bound(node, CONFIG_RULE_MIN_TOKENS, &rule->has_min_tokens,
-               &rule->min_tokens);
-    make_bound(node, CONFIG_RULE_MAX_TOKENS, &rule->has_max_tokens,
-               &rule->max_tokens);
-    make_bound(node, CONFIG_RULE_MIN_ANSWER, &rule->has_min_answer,
-               &rule->min_answer);
-    make_bound(node, CONFIG_RULE_MAX_ANSWER, &rule->has_max_answer,
-               &rule->max_answer);
-    rule->tools = make_either(node, CONFIG_RULE_TOOLS);
-    rule->images = make_either(node, CONFIG_RULE_IMAGES);
-    (void)str_split(&header, ':', &rule->header_name);
-    rule->header_name = str_trim(rule->header_name);
-    rule->header_value = str_trim(header);
-    rule->key = keep(m, config_text(node, CONFIG_RULE_KEY));
-    make_text_condition(m, rule, config_text(node, CONFIG_RULE_TEXT));
-    rule->from_minute = (int)(config_number(node, CONFIG_RULE_HOURS) / 10000);
-    rule->to_minute = (int)(config_number(node, CONFIG_RULE_HOURS) % 10000);
-    rule->policy = (enum tier)config_number(node, CONFIG_RULE_POLICY);
-    make_use(m, rule, node);
-    tier = rule->use_model != NULL ? rule->use_model->backend->tier
-                                   : rule->use_tier;
-    if (rule->policy != TIER_NONE && tier != TIER_NONE &&
-        (rule->policy & tier) == 0)
-        config_complain(m->config, node, CONFIG_RULE_POLICY,
-                        "expected a policy that allows what the rule uses");
-}
-
-/* The two thresholds, as rules behind those of the file. */
-static void make_thresholds(struct maker *m)
-{
-    const struct config_node *root = &m->config->root;
-    int64_t tokens = config_number(root, CONFIG_ROOT_LOCAL_TOKENS);
-    int64_t answer = config_number(root, CONFIG_ROOT_LOCAL_MAX_TOKENS);
-    struct rule *rules = &m->catalog->rules[m->catalog->rule_count];
-
-    rules[0] = (struct rule){
-        .name = STR("long-prompt"),
-        .has_min_tokens = true,
-        .min_tokens = tokens < INT64_MAX ? tokens + 1 : tokens,
-        .use_tier = TIER_CLOUD,
-    };
-    rules[1] = (struct rule){
-        .name = STR("long-answer"),
-        .has_min_answer = true,
-        .min_answer = answer < INT64_MAX ? answer + 1 : answer,
-        .use_tier = TIER_CLOUD,
-    };
-    rules[2] = (struct rule){.name = STR("short"), .use_tier = TIER_LOCAL};
-    for (size_t i = 0; i < 3; i++)
-        rules[i].tools = rules[i].images = -1;
-    m->catalog->rule_count += 3;
-}
-
-static void make_rules(struct maker *m)
-{
-    m->catalog->rules =
-        ARENA_ARRAY(m->arena, struct rule, m->config->rule_count + 3);
-    for (unsigned i = 0; i < m->config->rule_count; i++)
-        make_rule(m, &m->config->rules[i]);
-    make_thresholds(m);
-}
-
-/* --- keys --------------------------------------------------------------- */
-
-static void make_keys(struct maker *m)
-{
-    m->catalog->keys =
-        ARENA_ARRAY(m->arena, struct api_key, m->config->key_count);
-    for (unsigned i = 0; i < m->config->key_count; i++) {
-        const struct config_node *node = &m->config->keys[i];
-        struct str secret = config_get(node, CONFIG_KEY_SECRET)->secret.bytes;
-        struct api_key *key = &m->catalog->keys[m->catalog->key_count++];
-        unsigned len = 0;
-
-        key->name = keep(m, config_text(node, CONFIG_KEY_NAME));
-        key->policy = (enum tier)config_number(node, CONFIG_KEY_POLICY);
-        if (key->name.len == 0 || secret.len == 0) {
-            config_complain_node(m->config, node,
-                                 "expected a name and a secret");
-            continue;
-        }
-        check(EVP_Digest(secret.ptr, secret.len, key->digest, &len,
-                         EVP_sha256(), NULL) == 1 &&
-              len == sizeof(key->digest));
-    }
-    /* a rule that names a key which is not there would never match */
-    for (unsigned i = 0; i < m->config->rule_count; i++) {
-        const struct config_node *node = &m->config->rules[i];
-        struct str name = config_text(node, CONFIG_RULE_KEY);
-        bool found = name.len == 0;
-
-        for (unsigned k = 0; k < m->catalog->key_count; k++)
-            found = found || str_eq(m->catalog->keys[k].name, name);
-        if (!found)
-            config_complain(m->config, node, CONFIG_RULE_KEY,
-                            "expected the name of a key");
     }
 }
 
@@ -580,8 +504,8 @@ struct catalog *catalog_new(struct config *config)
     catalog_make_listen(&maker);
     make_claude(&maker);
     make_backends(&maker);
-    make_rules(&maker);
-    make_keys(&maker);
+    catalog_make_rules(&maker);
+    catalog_make_keys(&maker);
     if (config->problem_count > 0) {
         catalog_unref(catalog);
         return NULL;

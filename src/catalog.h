@@ -28,6 +28,14 @@ enum tier {
 
 enum dialect { DIALECT_OPENAI, DIALECT_ANTHROPIC };
 
+/* What a model can be asked for. */
+enum service {
+    SERVICE_CHAT,
+    SERVICE_COMPLETIONS,
+    SERVICE_EMBEDDINGS,
+    SERVICES,
+};
+
 /* How a replica is doing; the moves between them are in choose/health.c. */
 enum health_state {
     HEALTH_UNKNOWN, /* nobody has asked yet: it is tried like a ready one */
@@ -83,7 +91,7 @@ struct backend {
     unsigned replica_count;
     unsigned max_in_flight; /* of each replica */
     struct queue *queue;
-    const struct model *default_model;
+    const struct model *default_model; /* serves chat, if one of them does */
 };
 
 struct model {
@@ -91,8 +99,12 @@ struct model {
     struct str upstream; /* what the backend says */
     const struct backend *backend;
     int64_t context_window; /* tokens; 0 = unknown */
+    int64_t max_output;     /* the same */
     bool takes_images;
     bool takes_tools;
+    bool takes_structured; /* an answer in the shape of a JSON schema */
+    bool takes_thinking;
+    unsigned serves; /* bits 1 << enum service */
 };
 
 struct rule {
@@ -103,7 +115,9 @@ struct rule {
     int tools, images;              /* -1: either way, else 0 or 1 */
     struct str header_name, header_value;
     struct str key;
-    struct regex *text;         /* NULL: any */
+    struct str model;           /* a pattern; empty: only auto is decided */
+    struct regex *tool;         /* NULL: any */
+    struct regex *text;         /* the same */
     int from_minute, to_minute; /* of the day; equal: any time */
     enum tier use_tier;         /* TIER_NONE: use_model */
     const struct model *use_model;
@@ -129,6 +143,10 @@ struct settings {
     bool shows_reasoning;
     bool shows_thinking;
     bool caches_prompt;
+    bool is_strict;           /* refuses what would be left out */
+    bool drops_builtin_tools; /* which no backend has; else they are refused */
+    size_t store_bytes;       /* of answers that are remembered; 0: none */
+    uint64_t store_ttl_ms;
     struct str anthropic_version;
     bool is_anthropic_2026_10_21;
     uint64_t connect_ms, tls_ms, first_byte_ms, first_token_ms, idle_ms,
@@ -160,7 +178,8 @@ struct catalog {
     struct api_key *keys;
     unsigned key_count;
     struct claude_models claude;
-    const struct backend *local; /* the first of each tier, or NULL */
+    /* the first of each tier that serves chat, or NULL */
+    const struct backend *local;
     const struct backend *cloud;
 };
 
@@ -183,5 +202,11 @@ const struct backend *catalog_find_backend(const struct catalog *catalog,
 const struct model *catalog_find_model(const struct catalog *catalog,
                                        struct str name);
 struct str tier_name(enum tier tier);
+struct str service_name(enum service service);
+
+static inline bool model_serves(const struct model *model, enum service service)
+{
+    return (model->serves >> service & 1) != 0;
+}
 
 #endif

@@ -439,7 +439,7 @@ static void read_value(struct file *f, const struct config_node *node,
         return;
     *value =
         (struct config_value){.source = CONFIG_FILE, .line = line_of(source)};
-    if (source->type == YAML_SEQUENCE_NODE && row->type == CONFIG_TYPE_URLS) {
+    if (source->type == YAML_SEQUENCE_NODE && config_type_is_list(row->type)) {
         read_items(f, node, option, source);
     } else if (source->type != YAML_SCALAR_NODE) {
         complain(f->config, line_of(source), "%.*s: read %s, expected %s",

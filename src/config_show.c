@@ -14,14 +14,26 @@ static const struct {
         {STR_INIT("Backends"),
          STR_INIT("A list, `backends`. With it the short form (`local`, "
                   "`cloud`) is not used.")},
-    [CONFIG_MODEL] = {STR_INIT("Models"),
-                      STR_INIT("A list, `models`, in each backend.")},
+    [CONFIG_MODEL] =
+        {STR_INIT("Models"),
+         STR_INIT(
+             "A list, `models`, in each backend. What a local model cannot "
+             "take goes on: to the next local model that can, if no certain "
+             "one was named, else to the cloud, with `fit:CAUSE` as the "
+             "reason (context, output, images, tools, structured, thinking, "
+             "server_tools). If it may not leave the local tier it is refused "
+             "with 400; but the prompt's length is an estimate of a token "
+             "for four characters, so a request is refused for it only when "
+             "the prompt alone exceeds the window: whether the answer has "
+             "room behind it, the server says. The cloud judges by itself.")},
     [CONFIG_RULE] =
         {STR_INIT("Rules"),
          STR_INIT("A list, `rules`. They decide about requests for the model "
                   "`auto`, or for none; the first whose conditions all hold "
-                  "wins. Behind them stand `long-prompt`, `long-answer` and "
-                  "`short`, made of the two thresholds.")},
+                  "wins. A rule with `when.model` decides about whatever "
+                  "request its pattern matches, as if the caller had asked "
+                  "for what it uses. Behind them stand `long-prompt`, "
+                  "`long-answer` and `short`, made of the two thresholds.")},
     [CONFIG_KEY] =
         {STR_INIT("Keys"),
          STR_INIT("A list, `keys`. With it a caller must send one of them, as "

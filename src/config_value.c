@@ -63,6 +63,17 @@ static const struct word log_formats[] = {
     {STR_INIT("json"), LOG_JSON},
     {{NULL, 0}, 0},
 };
+static const struct word services[] = {
+    {STR_INIT("chat"), 1 << SERVICE_CHAT},
+    {STR_INIT("completions"), 1 << SERVICE_COMPLETIONS},
+    {STR_INIT("embeddings"), 1 << SERVICE_EMBEDDINGS},
+    {{NULL, 0}, 0},
+};
+static const struct word builtin_tools[] = {
+    {STR_INIT("refuse"), 0},
+    {STR_INIT("drop"), 1},
+    {{NULL, 0}, 0},
+};
 /* What numbers may end in. */
 static const struct word byte_units[] = {
     {STR_INIT("KiB"), 1024},
@@ -91,6 +102,22 @@ static bool one_of(const struct word *words, struct config_value *value)
         }
     }
     return false;
+}
+
+/* A list of words: all their bits together. */
+static bool some_of(const struct word *words, struct config_value *value)
+{
+    struct config_value item = {0};
+    struct str rest = value->text;
+
+    value->number = 0;
+    while (str_split(&rest, ',', &item.text)) {
+        item.text = str_trim(item.text);
+        if (!one_of(words, &item))
+            return false;
+        value->number |= item.number;
+    }
+    return value->number != 0;
 }
 
 /* A whole number, with one of the units behind it or alone. */
@@ -237,8 +264,17 @@ const char *config_type_expects(enum config_type type)
         return "logfmt or json";
     case CONFIG_TYPE_MODE:
         return "the permissions of a file: 0600, 0660, 0666";
+    case CONFIG_TYPE_SERVES:
+        return "a list of chat, completions and embeddings";
+    case CONFIG_TYPE_BUILTIN_TOOLS:
+        return "refuse or drop";
     }
     return "";
+}
+
+bool config_type_is_list(enum config_type type)
+{
+    return type == CONFIG_TYPE_URLS || type == CONFIG_TYPE_SERVES;
 }
 
 static bool are_urls(const struct config_value *value)
@@ -294,6 +330,10 @@ bool config_value_parse(enum config_type type, struct config_value *value)
         return one_of(log_formats, value);
     case CONFIG_TYPE_MODE:
         return mode(value);
+    case CONFIG_TYPE_SERVES:
+        return some_of(services, value);
+    case CONFIG_TYPE_BUILTIN_TOOLS:
+        return one_of(builtin_tools, value);
     }
     return false;
 }

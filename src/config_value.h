@@ -25,6 +25,8 @@ enum config_type {
     CONFIG_TYPE_LOG_LEVEL,
     CONFIG_TYPE_LOG_FORMAT,
     CONFIG_TYPE_MODE,
+    CONFIG_TYPE_SERVES,
+    CONFIG_TYPE_BUILTIN_TOOLS,
 };
 
 /* What the enums' numbers mean. */
@@ -45,6 +47,9 @@ struct config_row {
 };
 
 extern const struct config_row config_rows[CONFIG_OPTIONS];
+
+/* May the file give a list of values? */
+bool config_type_is_list(enum config_type type);
 
 /* "a duration: 500ms, 2s, 5m", for errors and the documentation. */
 const char *config_type_expects(enum config_type type);

@@ -215,7 +215,7 @@ void drill_answer(struct worker *worker, struct request *request,
 
     if (str_eq(request->method, STR("POST"))) {
         if (!read_order(worker, request, &order, &error)) {
-            failure_reply(reply, &error);
+            failure_reply(reply, &format_chat, STR(""), &error);
             return;
         }
         carry_out(worker, &order);

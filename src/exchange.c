@@ -75,6 +75,13 @@ const struct target *exchange_target(const struct exchange *x)
     return &x->choice.targets[x->target];
 }
 
+const struct format *exchange_target_format(const struct exchange *x)
+{
+    return exchange_target(x)->backend->dialect == DIALECT_ANTHROPIC
+               ? x->format->with_anthropic
+               : x->format->with_openai;
+}
+
 void exchange_set_deadline(struct exchange *x, struct deadline *deadline,
                            uint64_t ms)
 {
@@ -116,6 +123,7 @@ void exchange_settle(struct exchange *x)
     list_remove(&x->parked);
     exchange_leave_queue(x);
     exchange_release_answer(x);
+    store_unref(x->earlier);
     exchange_release_work(x);
     exchange_move(x, STEP_DONE);
     /* the request's arena goes with it, and there stands the exchange */
@@ -149,6 +157,8 @@ static void put_dropped(struct exchange *x)
 void exchange_put_ids(struct exchange *x)
 {
     reply_header(&x->reply, STR("X-Request-Id"), x->record.id);
+    if (x->format->has_anthropic_headers)
+        reply_header(&x->reply, STR("request-id"), x->record.id);
     reply_header(&x->reply, STR("traceparent"),
                  (struct str){x->trace.parent, TRACE_PARENT_LEN});
 }
@@ -177,20 +187,38 @@ void exchange_put_backend(struct exchange *x)
 
 /* --- failure ------------------------------------------------------------ */
 
+/* The status has gone: the stream's own words are all that is left. */
+static void end_badly(struct exchange *x, const struct chat_error *error)
+{
+    struct buf *last = &x->worker->scratch;
+
+    if (x->reply.is_stream && x->has_answer) {
+        buf_clear(last);
+        answer_fail(&x->answer, error, last);
+        reply_put(&x->reply, buf_str(last));
+        reply_end(&x->reply);
+    }
+    exchange_settle(x);
+}
+
 /* The one door for bad news. */
 void exchange_fail(struct exchange *x, const struct chat_error *error)
 {
     x->record.error = error->error;
     if (x->reply.has_begun) {
-        failure_reply(&x->reply, error);
-        exchange_settle(x);
+        end_badly(x, error);
         return;
     }
     exchange_move(x, STEP_FAIL);
+    if (error_row(error->error)->tries_next && exchange_estimate(x)) {
+        x->record.error = OK;
+        exchange_settle(x);
+        return;
+    }
     exchange_put_ids(x);
     if (x->record.tries > 0 && x->target < x->choice.target_count)
         exchange_put_backend(x);
-    failure_reply(&x->reply, error);
+    failure_reply(&x->reply, x->format, x->record.id, error);
     exchange_settle(x);
 }
 
@@ -249,17 +277,26 @@ static void on_total_due(struct deadline *deadline)
     exchange_fail_with(x, ERR_TOTAL_TIMEOUT);
 }
 
+static enum service service_of(const struct format *format)
+{
+    if (format == &format_completions)
+        return SERVICE_COMPLETIONS;
+    return format == &format_embeddings ? SERVICE_EMBEDDINGS : SERVICE_CHAT;
+}
+
 /* Reads the request and decides; on the loop or on the thread pool. */
 static void prepare(struct exchange *x)
 {
     const struct settings *settings = exchange_settings(x);
     struct chat *chat = &x->chat;
 
-    x->has_error = !openai_read_request(&x->work, request_body(x->request),
-                                        chat, &x->error);
+    x->has_error = !x->format->read_request(&x->work, request_body(x->request),
+                                            chat, &x->error);
+    x->has_error = x->has_error || !exchange_read_earlier(x);
     if (x->has_error)
         return;
     x->facts = (struct rule_facts){
+        .service = service_of(x->format),
         .chat = chat,
         .head = &x->request->head,
         .key = x->key,
@@ -267,6 +304,7 @@ static void prepare(struct exchange *x)
         .max_tokens = chat->has_max_tokens ? chat->max_tokens
                                            : settings->assumed_max_tokens,
         .minute_of_day = rule_minute_now(),
+        .confined = x->earlier == NULL ? TIER_NONE : (enum tier)x->earlier->tag,
     };
     x->has_error =
         !choose(x->arena, x->catalog, &x->facts, &x->choice, &x->error);
@@ -278,7 +316,7 @@ static void answer_route(struct exchange *x)
     struct str piece;
 
     buf_init(&body, 256 * 1024);
-    explain(&x->facts, &x->choice, uv_now(&x->worker->loop), &body);
+    explain(x->arena, &x->facts, &x->choice, uv_now(&x->worker->loop), &body);
     piece = buf_str(&body);
     exchange_put_ids(x);
     reply_whole(&x->reply, 200, STR("application/json"), &piece, 1);
@@ -302,7 +340,10 @@ static void after_prepare(struct exchange *x)
         answer_route(x);
         return;
     }
-    record->wants_local = x->choice.wants_local;
+    if (x->format->write_estimate != NULL)
+        x->choice.target_count = 1; /* another model's count is no count */
+    else
+        record->wants_local = x->choice.wants_local;
     exchange_set_deadline(x, &x->total, exchange_settings(x)->total_ms);
     exchange_next_try(x);
 }
@@ -337,7 +378,8 @@ static struct str make_id(struct exchange *x)
 }
 
 static struct exchange *exchange_new(struct worker *worker,
-                                     struct request *request)
+                                     struct request *request,
+                                     const struct format *format)
 {
     struct exchange *x = ARENA_NEW(&request->arena, struct exchange);
 
@@ -345,6 +387,7 @@ static struct exchange *exchange_new(struct worker *worker,
     x->worker = worker;
     x->catalog = catalog_ref(worker->catalog);
     x->request = request;
+    x->format = format;
     x->arena = &request->arena;
     arena_init(&x->work);
     list_init(&x->parked);
@@ -373,9 +416,9 @@ static struct exchange *exchange_new(struct worker *worker,
 }
 
 void exchange_begin(struct worker *worker, struct request *request,
-                    bool is_route_only)
+                    const struct format *format, bool is_route_only)
 {
-    struct exchange *x = exchange_new(worker, request);
+    struct exchange *x = exchange_new(worker, request, format);
 
     x->is_route_only = is_route_only;
     x->record.is_chat = !is_route_only;
@@ -395,9 +438,10 @@ void exchange_begin(struct worker *worker, struct request *request,
 }
 
 void exchange_refuse(struct worker *worker, struct request *request,
-                     enum error error, const char *detail)
+                     const struct format *format, enum error error,
+                     const char *detail)
 {
-    struct exchange *x = exchange_new(worker, request);
+    struct exchange *x = exchange_new(worker, request, format);
     struct chat_error refusal = {.error = error};
 
     if (detail != NULL)

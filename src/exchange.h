@@ -6,17 +6,19 @@
 #ifndef WEIR_EXCHANGE_H
 #define WEIR_EXCHANGE_H
 
+#include "dialect/format.h"
 #include "worker.h"
 
-/* Serves a request that asks for a chat or for the way one would take
+/* Serves a request in a format, or tells the way that one would take
  * (/v1/route). */
 void exchange_begin(struct worker *worker, struct request *request,
-                    bool is_route_only);
+                    const struct format *format, bool is_route_only);
 
-/* Answers a request that cannot be served at all.  `detail` is added to the
- * error's own sentence; NULL: nothing. */
+/* Answers a request that cannot be served at all, in the words of a format.
+ * `detail` is added to the error's own sentence; NULL: nothing. */
 void exchange_refuse(struct worker *worker, struct request *request,
-                     enum error error, const char *detail);
+                     const struct format *format, enum error error,
+                     const char *detail);
 
 /* What the caller does meanwhile. */
 void exchange_on_drain(struct request *request);

@@ -16,28 +16,35 @@ enum { ERROR_BODY_MAX = 256 * 1024, ERROR_BODY_MS = 1000 };
 
 void exchange_release_answer(struct exchange *x)
 {
+    if (x->has_answer && x->answer.recall != NULL)
+        recall_fini(&x->recall);
     if (x->has_answer)
         answer_fini(&x->answer);
     x->has_answer = false;
     buf_fini(&x->held);
 }
 
-void exchange_prepare_answer(struct exchange *x, bool is_translated)
+void exchange_prepare_answer(struct exchange *x)
 {
     const struct settings *settings = exchange_settings(x);
-    struct openai_style style = {
+    struct answer_style style = {
         .model = x->record.model,
         .created = clock_wall_s(),
         .shows_reasoning = settings->shows_reasoning,
         .shows_thinking = settings->shows_thinking,
         .include_usage = x->chat.include_usage,
+        .wants_encrypted = x->chat.wants_encrypted,
+        .is_stored = x->chat.is_stored && settings->store_bytes > 0,
+        /* the request goes before a stream ends */
+        .echo = arena_copy(x->arena, x->chat.echo),
     };
 
     exchange_release_answer(x);
     buf_init(&x->held, settings->answer_bytes);
-    answer_init(&x->answer, is_translated, &style, &x->names,
-                settings->answer_bytes);
+    answer_init(&x->answer, x->arena, exchange_target_format(x), x->format,
+                &style, &x->names, settings->answer_bytes);
     x->has_answer = true;
+    exchange_note(x);
     x->reading = READING_HEAD;
 }
 
@@ -49,10 +56,32 @@ static void commit(struct exchange *x)
     deadline_clear(&x->first_token);
     exchange_put_ids(x);
     exchange_put_backend(x);
+    if (x->format->write_estimate != NULL)
+        reply_header(&x->reply, STR("X-Router-Token-Count"),
+                     exchange_target_format(x)->name);
+    exchange_keep_items(x);
 }
 
-static void finish(struct exchange *x)
+bool exchange_estimate(struct exchange *x)
 {
+    struct buf body;
+    struct str piece;
+
+    if (x->format->write_estimate == NULL || x->choice.target_count == 0)
+        return false;
+    buf_init(&body, 4096);
+    x->format->write_estimate(x->choice.prompt_tokens, &body);
+    piece = buf_str(&body);
+    exchange_put_ids(x);
+    reply_header(&x->reply, STR("X-Router-Token-Count"), STR("estimate"));
+    reply_whole(&x->reply, 200, STR("application/json"), &piece, 1);
+    buf_fini(&body);
+    return true;
+}
+
+static void finish(struct exchange *x, struct str result)
+{
+    exchange_remember(x, result);
     x->record.usage = x->answer.usage;
     x->record.finish = x->answer.finish;
     metrics_count_try(&x->worker->metrics, x->record.tier, TRY_OK);
@@ -74,7 +103,7 @@ static void commit_stream(struct exchange *x)
 static void finish_stream(struct exchange *x)
 {
     reply_end(&x->reply);
-    finish(x);
+    finish(x, (struct str){NULL, 0});
 }
 
 /* An answer with an error status is complete, or as complete as it gets. */
@@ -82,10 +111,8 @@ static void take_error(struct exchange *x)
 {
     struct chat_error error;
 
-    if (exchange_target(x)->backend->dialect == DIALECT_ANTHROPIC)
-        anthropic_read_error(x->arena, &x->head, buf_str(&x->held), &error);
-    else
-        openai_read_error(x->arena, &x->head, buf_str(&x->held), &error);
+    exchange_target_format(x)->read_error(x->arena, &x->head, buf_str(&x->held),
+                                          &error);
     if (error.error == ERR_BACKEND_AUTH)
         log_say(LOG_ERROR, "backend refuses the router's key",
                 "backend %.*s answered %d",
@@ -108,7 +135,7 @@ static void take_whole(struct exchange *x)
     commit(x);
     x->record.first_token_us = clock_us();
     reply_whole(&x->reply, 200, STR("application/json"), pieces, count);
-    finish(x);
+    finish(x, pieces[0]);
 }
 
 /* What reading came to: on, or to the end. */
@@ -280,6 +307,6 @@ void exchange_on_comment_due(struct deadline *deadline)
     struct exchange *x = list_entry(deadline, struct exchange, comment);
 
     if (reply_queued(&x->reply) == 0)
-        reply_put(&x->reply, STR(": keep-alive\n\n"));
+        reply_put(&x->reply, x->format->keep_alive);
     exchange_set_deadline(x, &x->comment, exchange_settings(x)->comment_ms);
 }

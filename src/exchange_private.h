@@ -11,6 +11,7 @@
 #include "forward/attempt.h"
 #include "record.h"
 #include "reply/reply.h"
+#include "store.h"
 #include "telemetry/trace.h"
 
 enum step {
@@ -42,6 +43,7 @@ struct exchange {
     struct list link;    /* in worker->exchanges */
     struct list parked;  /* in worker->parked, while it waits */
     enum step step;
+    const struct format *format; /* that the caller speaks */
     bool is_route_only;
     bool is_gone; /* the caller has left */
 
@@ -79,7 +81,7 @@ struct exchange {
     struct attempt *attempt;
     bool is_paused;
     struct buf order_head, order_body; /* for the backend */
-    bool is_translated; /* order_body holds the chat in Anthropic's dialect */
+    bool is_translated; /* order_body holds the chat in the target's format */
     struct names names;
     struct str *dropped;
     unsigned dropped_count;
@@ -87,6 +89,9 @@ struct exchange {
     struct backend_head head;
     struct answer answer;
     bool has_answer; /* `answer` is initialised */
+    struct recall recall; /* if answer.recall is set */
+    struct store_entry *earlier; /* the response that this goes on with */
+    struct str items;            /* of the request, to be stored */
     struct buf held; /* a body in one piece, or events before the first token */
 
     struct deadline total, first_token, hold, comment;
@@ -99,6 +104,8 @@ void exchange_move(struct exchange *x, enum step step);
 const struct settings *exchange_settings(const struct exchange *x);
 /* The target that is being tried. */
 const struct target *exchange_target(const struct exchange *x);
+/* What is spoken with it for this request. */
+const struct format *exchange_target_format(const struct exchange *x);
 void exchange_set_deadline(struct exchange *x, struct deadline *deadline,
                            uint64_t ms);
 
@@ -153,13 +160,29 @@ bool exchange_queue(struct exchange *x);
 void exchange_leave_queue(struct exchange *x);
 void exchange_on_hold_due(struct deadline *deadline);
 
+/* --- exchange_memory.c -------------------------------------------------- */
+
+/* The turns before, if the request goes on with a stored response, into
+ * x->chat.  False with x->error set. */
+bool exchange_read_earlier(struct exchange *x);
+/* Puts back what the target's model thought in turns before. */
+void exchange_recall(struct exchange *x);
+/* Notes what it thinks now. */
+void exchange_note(struct exchange *x);
+/* Keeps what exchange_remember() needs of the request, which goes. */
+void exchange_keep_items(struct exchange *x);
+/* The answer is complete; `result` is its text, ptr NULL for a stream. */
+void exchange_remember(struct exchange *x, struct str result);
+
 /* --- exchange_answer.c -------------------------------------------------- */
 
 /* What an attempt tells goes here; its context is the exchange. */
 extern const struct attempt_events exchange_answer_events;
 /* Ready for the answer of the next try. */
-void exchange_prepare_answer(struct exchange *x, bool is_translated);
+void exchange_prepare_answer(struct exchange *x);
 void exchange_release_answer(struct exchange *x);
+/* Answers with an estimate, if the format has that. */
+bool exchange_estimate(struct exchange *x);
 void exchange_on_first_token_due(struct deadline *deadline);
 void exchange_on_comment_due(struct deadline *deadline);
 

@@ -13,6 +13,8 @@
 
 /* Room for most heads. */
 enum { ORDER_HEAD_BYTES = 512 };
+/* Of the names of beta features that a caller may ask for. */
+enum { BETAS_MAX = 4096 };
 
 void exchange_drop_attempt(struct exchange *x)
 {
@@ -106,11 +108,20 @@ void exchange_try_failed_with(struct exchange *x, enum error error)
     exchange_try_failed(x, &(struct chat_error){.error = error});
 }
 
-static void translate(struct exchange *x)
+/* Does the body go out as it came, but for the model's name? */
+static bool passes(const struct exchange *x)
+{
+    return exchange_target_format(x) == x->format &&
+           (!x->chat.has_unsigned_thinking || x->format->rewrite == NULL);
+}
+
+static bool write_body(struct exchange *x, struct request_notes *notes,
+                       struct chat_error *error)
 {
     const struct settings *settings = exchange_settings(x);
     const struct target *target = exchange_target(x);
-    struct anthropic_options options = {
+    const struct format *format = exchange_target_format(x);
+    struct request_style style = {
         .model = target->upstream,
         .traits = target->claude,
         .default_max_tokens = settings->default_max_tokens,
@@ -118,14 +129,27 @@ static void translate(struct exchange *x)
         .shows_reasoning = settings->shows_reasoning,
         .caches_prompt = settings->caches_prompt,
     };
-    struct anthropic_notes notes = {0};
+
+    exchange_recall(x);
+    if (format != x->format)
+        return format->write_request(&x->work, &x->chat, &style, &x->order_body,
+                                     notes, error);
+    format->rewrite(&x->chat, target->upstream, &x->order_body);
+    if (!buf_failed(&x->order_body))
+        return true;
+    *error = (struct chat_error){.error = ERR_MEMORY_BUDGET};
+    return false;
+}
+
+static void translate(struct exchange *x)
+{
+    struct request_notes notes = {0};
     struct chat_error error;
 
     buf_clear(&x->order_body);
     /* room for most: a translation is about as long as what it translates */
     (void)buf_reserve(&x->order_body, x->chat.body.len + ORDER_HEAD_BYTES);
-    x->is_translated = anthropic_write_request(&x->work, &x->chat, &options,
-                                               &x->order_body, &notes, &error);
+    x->is_translated = write_body(x, &notes, &error);
     if (!x->is_translated) {
         x->excluded |= 1u << x->target;
         if (x->target > 0)
@@ -152,11 +176,51 @@ static struct str upstream_id(struct exchange *x)
                       (struct str){suffix, sizeof(suffix)});
 }
 
+/* What a caller who speaks Anthropic's format tells a backend that does, too.
+ * They are the caller's words: plain ones, and not too many. */
+static struct str plain_words(struct str words, size_t most)
+{
+    if (words.len > most)
+        return STR("");
+    for (size_t i = 0; i < words.len; i++)
+        if (words.ptr[i] < ' ' || words.ptr[i] > '~')
+            return STR("");
+    return words;
+}
+
+static void pass_anthropic_headers(const struct exchange *x,
+                                   struct order *order)
+{
+    const struct head *head = &x->request->head;
+    struct buf betas;
+
+    if (exchange_target_format(x) != x->format ||
+        !x->format->has_anthropic_headers)
+        return;
+    order->anthropic_version =
+        plain_words(head_find(head, STR("anthropic-version")), 32);
+    if (str_eq(x->request->query, STR("beta=true")))
+        order->query = x->request->query;
+    buf_init(&betas, BETAS_MAX);
+    for (unsigned i = 0; i < head->count; i++) {
+        struct str value = plain_words(head->fields[i].value, BETAS_MAX);
+
+        if (value.len == 0 || !str_eq_nocase(head->fields[i].name,
+                                             STR("anthropic-beta")))
+            continue;
+        if (betas.len > 0)
+            buf_put_char(&betas, ',');
+        buf_put(&betas, value);
+    }
+    if (!buf_failed(&betas))
+        order->anthropic_beta = arena_copy(x->arena, buf_str(&betas));
+    buf_fini(&betas);
+}
+
 void exchange_send(struct exchange *x, struct replica *replica)
 {
     const struct settings *settings = exchange_settings(x);
     const struct target *target = exchange_target(x);
-    bool is_anthropic = target->backend->dialect == DIALECT_ANTHROPIC;
     struct attempt_order order = {
         .replica = replica,
         .release = queue_release,
@@ -169,26 +233,26 @@ void exchange_send(struct exchange *x, struct replica *replica)
     };
     struct order head = {
         .method = STR("POST"),
-        .path =
-            is_anthropic ? STR("/v1/messages") : STR("/v1/chat/completions"),
+        .path = exchange_target_format(x)->path,
         .wants_stream = x->chat.is_stream,
         .request_id = upstream_id(x),
         .traceparent = {x->trace.parent, TRACE_PARENT_LEN},
     };
 
     x->replica = replica;
-    if (is_anthropic)
+    if (x->is_translated)
         order.pieces[order.piece_count++] = buf_str(&x->order_body);
     else
         order.piece_count += relay_request(&x->work, &x->chat, target->upstream,
                                            order.pieces + 1);
     for (size_t i = 1; i < order.piece_count; i++)
         head.body_len += order.pieces[i].len;
+    pass_anthropic_headers(x, &head);
     buf_clear(&x->order_head);
     (void)buf_reserve(&x->order_head, ORDER_HEAD_BYTES);
     order_write(&head, x->replica, settings->anthropic_version, &x->order_head);
     order.pieces[0] = buf_str(&x->order_head);
-    exchange_prepare_answer(x, is_anthropic);
+    exchange_prepare_answer(x);
     x->record.tries++;
     x->record.detail = (struct str){NULL, 0};
     x->is_paused = false;
@@ -299,7 +363,7 @@ void exchange_next_try(struct exchange *x)
 
         x->is_full = false;
         if (is_worth_a_try(x)) {
-            if (backend->dialect == DIALECT_ANTHROPIC && !x->is_translated) {
+            if (!passes(x) && !x->is_translated) {
                 exchange_run_job(x, translate, after_translate);
                 return;
             }

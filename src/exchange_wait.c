@@ -62,6 +62,8 @@ static bool may_park(const struct exchange *x)
 {
     bool any = false;
 
+    if (x->format->write_estimate != NULL)
+        return false;
     if (x->has_error && exchange_blame(x, x->error.error) != HEALTH_TRY_GONE)
         return false;
     for (unsigned i = 0; i < x->choice.target_count; i++) {

@@ -23,6 +23,7 @@ struct gateway {
     struct listener listener;
     struct prober prober;
     struct worker_host host;
+    struct store store;
     struct worker *workers;
     unsigned worker_count;
     _Atomic size_t memory_used;
@@ -295,7 +296,9 @@ struct gateway *gateway_start(struct catalog *catalog,
     gateway->catalog = catalog;
     gateway->descriptors = descriptors;
     gateway->host = (struct worker_host){on_health, write_metrics, is_draining,
-                                         on_followed, gateway};
+                                         on_followed, gateway,
+                                         &gateway->store};
+    store_init(&gateway->store);
     check(uv_loop_init(&gateway->loop) == 0);
     listener_init(&gateway->listener, &gateway->loop, on_socket, gateway);
     if (!(given->count > 0 ? adopt_sockets(&gateway->listener, given, why)
@@ -304,6 +307,7 @@ struct gateway *gateway_start(struct catalog *catalog,
         uv_run(&gateway->loop, UV_RUN_DEFAULT);
         check(uv_loop_close(&gateway->loop) == 0);
         catalog_unref(catalog);
+        store_fini(&gateway->store);
         free(gateway);
         return NULL;
     }
@@ -356,6 +360,7 @@ void gateway_join(struct gateway *gateway)
     wire_loop_fini(&gateway->wire_loop);
     uv_sem_destroy(&gateway->followed);
     free(gateway->workers);
+    store_fini(&gateway->store);
     catalog_unref(gateway->catalog);
     free(gateway);
 }

@@ -15,7 +15,7 @@ enum { SCRATCH_MAX = 1 << 30, METRICS_MAX = 4 << 20 };
 /* --- where a request goes ----------------------------------------------- */
 
 enum place {
-    PLACE_CHAT,
+    PLACE_MODEL_CALL, /* a backend is asked, in the format of the path */
     PLACE_ROUTE,
     PLACE_MODELS,
     PLACE_MODEL,
@@ -40,16 +40,22 @@ static const struct route {
     unsigned methods; /* bits of METHOD_… */
     bool is_prefix;   /* the rest of the path is an argument */
     enum guard guard;
+    const struct format *format; /* NULL: an API of OpenAI's, or none */
 } routes[] = {
-    {STR_INIT("/v1/chat/completions"), PLACE_CHAT, METHOD_POST, false, KEY},
-    {STR_INIT("/v1/route"), PLACE_ROUTE, METHOD_POST, false, KEY},
-    {STR_INIT("/v1/models"), PLACE_MODELS, METHOD_GET, false, KEY},
-    {STR_INIT("/v1/models/"), PLACE_MODEL, METHOD_GET, true, KEY},
-    {STR_INIT("/health"), PLACE_HEALTH, METHOD_GET, false, NOBODY},
-    {STR_INIT("/ready"), PLACE_READY, METHOD_GET, false, NOBODY},
-    {STR_INIT("/metrics"), PLACE_METRICS, METHOD_GET, false, NOBODY},
+    {STR_INIT("/v1/chat/completions"), PLACE_MODEL_CALL, METHOD_POST, false,
+     KEY, &format_chat},
+    {STR_INIT("/v1/completions"), PLACE_MODEL_CALL, METHOD_POST, false, KEY,
+     &format_completions},
+    {STR_INIT("/v1/embeddings"), PLACE_MODEL_CALL, METHOD_POST, false, KEY,
+     &format_embeddings},
+    {STR_INIT("/v1/route"), PLACE_ROUTE, METHOD_POST, false, KEY, &format_chat},
+    {STR_INIT("/v1/models"), PLACE_MODELS, METHOD_GET, false, KEY, NULL},
+    {STR_INIT("/v1/models/"), PLACE_MODEL, METHOD_GET, true, KEY, NULL},
+    {STR_INIT("/health"), PLACE_HEALTH, METHOD_GET, false, NOBODY, NULL},
+    {STR_INIT("/ready"), PLACE_READY, METHOD_GET, false, NOBODY, NULL},
+    {STR_INIT("/metrics"), PLACE_METRICS, METHOD_GET, false, NOBODY, NULL},
     {STR_INIT("/admin/drill"), PLACE_DRILL, METHOD_GET | METHOD_POST, false,
-     TOKEN},
+     TOKEN, NULL},
 };
 
 static const struct route *route_find(struct str path)
@@ -63,6 +69,15 @@ static const struct route *route_find(struct str path)
             return route;
     }
     return NULL;
+}
+
+/* In which words a request is answered, even if it has no place here. */
+static const struct format *format_of(const struct request *request)
+{
+    const struct route *route = route_find(request->path);
+
+    return route != NULL && route->format != NULL ? route->format
+                                                  : &format_chat;
 }
 
 static unsigned method_of(struct str method)
@@ -110,7 +125,8 @@ static void refuse_path(struct worker *worker, struct request *request)
         &request->arena, arena_printf(&request->arena, "%.*s %.*s",
                                       STR_ARG(method), STR_ARG(path)));
 
-    exchange_refuse(worker, request, ERR_NO_SUCH_PATH, detail.ptr);
+    exchange_refuse(worker, request, format_of(request), ERR_NO_SUCH_PATH,
+                    detail.ptr);
 }
 
 static void answer_page(struct worker *worker, struct request *request,
@@ -125,11 +141,11 @@ static void answer_page(struct worker *worker, struct request *request,
     reply.is_head_method = str_eq(request->method, STR("HEAD"));
     switch (route->place) {
     case PLACE_MODELS:
-        page_models(&reply, worker->catalog);
+        page_models(&reply, &request->head, worker->catalog);
         break;
     case PLACE_MODEL:
         page_model(
-            &reply, &request->arena, worker->catalog,
+            &reply, &request->arena, &request->head, worker->catalog,
             str_slice(request->path, route->path.len, request->path.len));
         break;
     case PLACE_DRILL:
@@ -160,9 +176,11 @@ static void on_request(void *ctx, struct request *request)
     if (route == NULL)
         refuse_path(worker, request);
     else if ((route->methods & method_of(request->method)) == 0)
-        exchange_refuse(worker, request, ERR_METHOD, use_of(route));
-    else if (route->place == PLACE_CHAT || route->place == PLACE_ROUTE)
-        exchange_begin(worker, request, route->place == PLACE_ROUTE);
+        exchange_refuse(worker, request, format_of(request), ERR_METHOD,
+                        use_of(route));
+    else if (route->place == PLACE_MODEL_CALL || route->place == PLACE_ROUTE)
+        exchange_begin(worker, request, format_of(request),
+                       route->place == PLACE_ROUTE);
     else
         answer_page(worker, request, route);
 }
@@ -170,7 +188,7 @@ static void on_request(void *ctx, struct request *request)
 static void on_refused(void *ctx, struct request *request, enum error error,
                        const char *detail)
 {
-    exchange_refuse(ctx, request, error, detail);
+    exchange_refuse(ctx, request, format_of(request), error, detail);
 }
 
 static void on_drain(void *ctx, struct request *request)

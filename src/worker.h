@@ -10,6 +10,7 @@
 #include "accept/client.h"
 #include "catalog.h"
 #include "forward/pool.h"
+#include "store.h"
 #include "telemetry/metrics.h"
 #include "wire.h"
 
@@ -24,6 +25,7 @@ struct worker_host {
     /* worker_follow() is done; from the worker's thread. */
     void (*on_followed)(void *ctx);
     void *ctx;
+    struct store *store; /* what all of them remember */
 };
 
 struct worker {

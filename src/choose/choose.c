@@ -1,146 +1,64 @@
 #include "choose.h"
 
+#include "choose/choose_private.h"
+#include "choose/pin.h"
 #include "config_value.h"
-
-struct chooser {
-    struct arena *arena;
-    const struct catalog *catalog;
-    const struct rule_facts *facts;
-    struct choice *choice;
-    struct chat_error *error;
-    bool is_auto;
-    bool *guards; /* for each rule: it has a policy, and matches */
-};
-
-struct str choose_known_names(struct arena *arena,
-                              const struct catalog *catalog, size_t max)
-{
-    struct buf names;
-    struct str copy;
-
-    buf_init(&names, max);
-    buf_put(&names, STR("auto"));
-    if (catalog->local != NULL)
-        buf_put(&names, STR(", local"));
-    if (catalog->cloud != NULL)
-        buf_put(&names, STR(", cloud, claude, claude-*"));
-    for (unsigned i = 0; i < catalog->model_count; i++) {
-        struct str name = catalog->models[i].name;
-
-        /* whole names only, and room for the dots */
-        if (names.len + name.len + 2 + 5 > max) {
-            buf_put(&names, STR(", ..."));
-            break;
-        }
-        buf_put(&names, STR(", "));
-        buf_put(&names, name);
-    }
-    copy = arena_copy(arena, buf_str(&names));
-    buf_fini(&names);
-    return copy;
-}
-
-/* --- pins --------------------------------------------------------------- */
-
-/* The tiers that header, key and rule allow together. */
-static bool take_pins(struct chooser *c)
-{
-    static const struct {
-        struct str name;
-        enum tier tier;
-    } policies[] = {
-        {STR_INIT("local-only"), TIER_LOCAL},
-        {STR_INIT("cloud-only"), TIER_CLOUD},
-    };
-    const struct api_key *key = c->facts->key;
-    unsigned allowed = TIER_ANY;
-    struct str header = {NULL, 0};
-
-    if (c->facts->head != NULL)
-        header = head_find(c->facts->head, STR("x-router-policy"));
-    if (header.ptr != NULL) {
-        enum tier asked = TIER_NONE;
-
-        for (size_t i = 0; i < COUNT_OF(policies); i++)
-            if (str_eq_nocase(header, policies[i].name))
-                asked = policies[i].tier;
-        if (asked == TIER_NONE ||
-            head_count(c->facts->head, STR("x-router-policy")) > 1) {
-            struct str shown = str_clip(header, 40);
-
-            /* a policy that cannot be read must not mean "anywhere" */
-            return chat_refuse(c->error, c->arena, ERR_BAD_POLICY,
-                               (struct str){NULL, 0},
-                               "X-Router-Policy: expected local-only or "
-                               "cloud-only, once; got \"%.*s\"",
-                               STR_ARG(shown));
-        }
-        allowed &= asked;
-    }
-    if (key != NULL && key->policy != TIER_NONE)
-        allowed &= key->policy;
-    if (allowed == TIER_NONE)
-        return chat_refuse(c->error, c->arena, ERR_POLICY_CONFLICT,
-                           (struct str){NULL, 0},
-                           "X-Router-Policy asks for the tier that the "
-                           "policy of the key forbids.");
-    c->choice->allowed = (enum tier)allowed;
-    return true;
-}
-
-/* A rule with a policy guards every request that it matches, whatever model
- * that names and whichever rule stands before it. */
-static bool take_guards(struct chooser *c)
-{
-    const struct catalog *catalog = c->catalog;
-
-    c->guards = ARENA_ARRAY(c->arena, bool, catalog->rule_count);
-    for (unsigned i = 0; i < catalog->rule_count; i++) {
-        const struct rule *rule = &catalog->rules[i];
-
-        if (rule->policy == TIER_NONE || !rule_matches(rule, c->facts))
-            continue;
-        c->guards[i] = true;
-        c->choice->allowed &= rule->policy;
-        if (c->choice->allowed == TIER_NONE)
-            return chat_refuse(c->error, c->arena, ERR_POLICY_CONFLICT,
-                               (struct str){NULL, 0},
-                               "The policy of the rule \"%.*s\" forbids the "
-                               "tier that another policy asks for.",
-                               STR_ARG(rule->name));
-    }
-    return true;
-}
 
 /* --- targets ------------------------------------------------------------ */
 
-static void add_target(struct chooser *c, const struct backend *backend,
-                       struct str upstream)
+static struct target claude_target(const struct chooser *c,
+                                   const struct backend *backend,
+                                   struct str upstream)
 {
-    struct choice *choice = c->choice;
-    struct target *target = &choice->targets[choice->target_count++];
+    struct target target = {.backend = backend, .upstream = upstream};
 
-    *target = (struct target){.backend = backend, .upstream = upstream};
-    if (backend->dialect == DIALECT_ANTHROPIC) {
-        target->claude = claude_find(&c->catalog->claude, upstream);
-        if (target->claude == NULL)
-            target->claude = &claude_unknown;
-    }
+    target.claude = claude_find(&c->catalog->claude, upstream);
+    if (target.claude == NULL)
+        target.claude = &claude_unknown;
+    return target;
 }
 
-static const struct backend *backend_of(const struct catalog *catalog,
-                                        enum tier tier)
+static struct target model_target(const struct chooser *c,
+                                  const struct model *model)
 {
-    return tier == TIER_LOCAL ? catalog->local : catalog->cloud;
+    struct target target = {.backend = model->backend,
+                            .upstream = model->upstream};
+
+    if (model->backend->dialect == DIALECT_ANTHROPIC)
+        target = claude_target(c, model->backend, model->upstream);
+    target.model = model;
+    return target;
+}
+
+static void add_target(struct chooser *c, struct target target)
+{
+    c->choice->targets[c->choice->target_count++] = target;
+}
+
+/* The model of a tier that answers when nobody says which; NULL when the tier
+ * has none for this service. */
+static const struct model *default_of(const struct chooser *c, enum tier tier)
+{
+    const struct catalog *catalog = c->catalog;
+    const struct backend *backend =
+        tier == TIER_LOCAL ? catalog->local : catalog->cloud;
+
+    if (c->facts->service == SERVICE_CHAT)
+        return backend == NULL ? NULL : backend->default_model;
+    for (unsigned i = 0; i < catalog->model_count; i++)
+        if (catalog->models[i].backend->tier == tier &&
+            model_serves(&catalog->models[i], c->facts->service))
+            return &catalog->models[i];
+    return NULL;
 }
 
 static bool add_default(struct chooser *c, enum tier tier)
 {
-    const struct backend *backend = backend_of(c->catalog, tier);
+    const struct model *model = default_of(c, tier);
 
-    if (backend == NULL || (c->choice->allowed & tier) == 0)
+    if (model == NULL || (c->choice->allowed & tier) == 0)
         return false;
-    add_target(c, backend, backend->default_model->upstream);
+    add_target(c, model_target(c, model));
     return true;
 }
 
@@ -153,59 +71,66 @@ static const struct backend *claude_backend(const struct catalog *catalog)
     return NULL;
 }
 
-static bool refuse_unknown(struct chooser *c, struct str name)
-{
-    struct str names = choose_known_names(c->arena, c->catalog, 300);
-    struct str shown = str_clip(name, 80);
-
-    return chat_refuse(c->error, c->arena, ERR_NO_SUCH_MODEL, STR("model"),
-                       "The model \"%.*s\" does not exist. Known models: "
-                       "%.*s.",
-                       STR_ARG(shown), STR_ARG(names));
-}
-
-static bool refuse_conflict(struct chooser *c, struct str name, enum tier tier)
-{
-    struct str shown = str_clip(name, 80);
-    struct str tier_text = tier_name(tier);
-
-    return chat_refuse(c->error, c->arena, ERR_POLICY_CONFLICT, STR("model"),
-                       "The model \"%.*s\" is served by the %.*s tier, which "
-                       "the policy of this request forbids.",
-                       STR_ARG(shown), STR_ARG(tier_text));
-}
-
 /* --- explicit names ----------------------------------------------------- */
 
-static bool choose_named(struct chooser *c, struct str name)
+static bool is_cloud_name(struct str name)
 {
-    const struct catalog *catalog = c->catalog;
-    const struct model *model;
-    const struct backend *backend = NULL;
-    struct str upstream = {NULL, 0};
+    return str_eq(name, STR("cloud")) || str_eq(name, STR("claude"));
+}
 
-    if (str_eq(name, STR("local"))) {
-        backend = catalog->local;
-    } else if (str_eq(name, STR("cloud")) || str_eq(name, STR("claude"))) {
-        backend = catalog->cloud;
-    } else if ((model = catalog_find_model(catalog, name)) != NULL) {
-        backend = model->backend;
-        upstream = model->upstream;
-    } else if (str_starts(name, STR("claude-"))) {
-        backend = claude_backend(catalog);
-        upstream = arena_copy(c->arena, name);
+/* What is behind the name, whether or not it may be used. */
+static bool find_named(const struct chooser *c, struct target *target)
+{
+    const struct model *model;
+    const struct backend *backend;
+
+    if (str_eq(c->name, STR("local")))
+        model = default_of(c, TIER_LOCAL);
+    else if (is_cloud_name(c->name))
+        model = default_of(c, TIER_CLOUD);
+    else
+        model = catalog_find_model(c->catalog, c->name);
+    if (model != NULL) {
+        *target = model_target(c, model);
+        return true;
     }
-    if (backend == NULL)
-        return refuse_unknown(c, name);
-    if ((backend->tier & c->choice->allowed) == 0)
-        return refuse_conflict(c, name, backend->tier);
-    add_target(c, backend,
-               upstream.len > 0 ? upstream : backend->default_model->upstream);
-    c->choice->reason = STR("explicit");
+    backend = claude_backend(c->catalog);
+    if (backend == NULL || !str_starts(c->name, STR("claude-")))
+        return false;
+    *target = claude_target(c, backend, arena_copy(c->arena, c->name));
     return true;
 }
 
-/* --- auto --------------------------------------------------------------- */
+static bool serves(const struct chooser *c, const struct target *target)
+{
+    return target->model == NULL
+               ? c->facts->service == SERVICE_CHAT
+               : model_serves(target->model, c->facts->service);
+}
+
+static bool choose_named(struct chooser *c)
+{
+    bool is_local = str_eq(c->name, STR("local"));
+    struct target target;
+
+    c->choice->reason = STR("explicit");
+    if (!find_named(c, &target)) {
+        /* the tier may have no model for this, and the next one has */
+        if (is_local && c->facts->service != SERVICE_CHAT &&
+            add_default(c, TIER_CLOUD))
+            return true;
+        return choose_refuse_unknown(c);
+    }
+    c->is_certain = !is_local && !is_cloud_name(c->name);
+    if (!serves(c, &target))
+        return choose_refuse_service(c, target.model);
+    if ((target.backend->tier & c->choice->allowed) == 0)
+        return choose_refuse_conflict(c, target.backend->tier);
+    add_target(c, target);
+    return true;
+}
+
+/* --- rules -------------------------------------------------------------- */
 
 static enum tier tier_of(const struct rule *rule)
 {
@@ -215,151 +140,258 @@ static enum tier tier_of(const struct rule *rule)
 
 /* May this rule decide?  A request that is pinned does not need the
  * thresholds: only a rule of the file can still say which model of the tier
- * it is. */
+ * it is.  And which model makes embeddings is nothing that a size decides. */
 static bool is_open(const struct chooser *c, const struct rule *rule)
 {
     enum tier tier = tier_of(rule);
 
-    if ((tier & c->choice->allowed) == 0 ||
-        (rule->use_model == NULL && backend_of(c->catalog, tier) == NULL))
+    if ((!c->is_auto && !rule_is_about_names(rule)) ||
+        (tier & c->choice->allowed) == 0)
         return false;
-    return c->choice->allowed == TIER_ANY || rule->use_model != NULL ||
-           rule->policy != TIER_NONE;
-}
-
-static void choose_by_rule(struct chooser *c, const struct rule *rule)
-{
     if (rule->use_model != NULL)
-        add_target(c, rule->use_model->backend, rule->use_model->upstream);
-    else
-        (void)add_default(c, rule->use_tier);
-    c->choice->reason =
-        arena_printf(c->arena, "rule:%.*s", STR_ARG(rule->name));
+        return model_serves(rule->use_model, c->facts->service);
+    if (c->facts->service != SERVICE_CHAT || default_of(c, tier) == NULL)
+        return false;
+    return c->choice->allowed == TIER_ANY || rule->policy != TIER_NONE ||
+           rule_is_about_names(rule);
 }
 
-static bool choose_auto(struct chooser *c)
+static bool choose_by_rule(struct chooser *c)
 {
     const struct catalog *catalog = c->catalog;
-    struct choice *choice = c->choice;
-    bool is_pinned = choice->allowed != TIER_ANY;
 
-    for (unsigned i = 0; i < catalog->rule_count && choice->target_count == 0;
-         i++) {
+    for (unsigned i = 0; i < catalog->rule_count; i++) {
         const struct rule *rule = &catalog->rules[i];
 
-        if (!is_open(c, rule))
+        if (!is_open(c, rule) ||
+            !(rule->policy != TIER_NONE ? c->guards[i]
+                                        : rule_matches(rule, c->facts)))
             continue;
-        if (rule->policy != TIER_NONE ? c->guards[i]
-                                      : rule_matches(rule, c->facts))
-            choose_by_rule(c, rule);
-    }
-    if (choice->target_count > 0)
-        return true;
-    /* pinned, or only one tier is configured */
-    if (add_default(c, TIER_LOCAL) || add_default(c, TIER_CLOUD)) {
-        choice->reason = is_pinned ? STR("pin") : STR("rule:only-tier");
+        c->is_certain = rule->use_model != NULL;
+        if (rule->use_model != NULL)
+            add_target(c, model_target(c, rule->use_model));
+        else
+            (void)add_default(c, rule->use_tier);
+        c->choice->reason =
+            arena_printf(c->arena, "rule:%.*s", STR_ARG(rule->name));
         return true;
     }
-    return chat_refuse(c->error, c->arena, ERR_POLICY_CONFLICT,
-                       (struct str){NULL, 0},
-                       "No backend of the tier that the policy asks for is "
-                       "configured.");
+    return false;
+}
+
+/* Pinned, or only one tier is configured, or it is no chat. */
+static bool choose_default(struct chooser *c)
+{
+    struct choice *choice = c->choice;
+    struct str service = service_name(c->facts->service);
+
+    if (!add_default(c, TIER_LOCAL) && !add_default(c, TIER_CLOUD))
+        return choose_refuse_pinned(c);
+    if (c->facts->service != SERVICE_CHAT)
+        choice->reason =
+            arena_printf(c->arena, "service:%.*s", STR_ARG(service));
+    else
+        choice->reason =
+            choice->allowed != TIER_ANY ? STR("pin") : STR("rule:only-tier");
+    return true;
 }
 
 /* --- fit and fallback --------------------------------------------------- */
 
-static const struct model *model_of(const struct catalog *catalog,
-                                    const struct target *target)
+/* Is it another model of the local tier that serves this? */
+static bool is_other_local(const struct chooser *c, const struct model *model,
+                           const struct model *first)
 {
-    for (unsigned i = 0; i < catalog->model_count; i++)
-        if (catalog->models[i].backend == target->backend &&
-            str_eq(catalog->models[i].upstream, target->upstream))
-            return &catalog->models[i];
+    return model != first && model->backend->tier == TIER_LOCAL &&
+           model_serves(model, c->facts->service);
+}
+
+/* The first local model, in the order of the configuration, that can take
+ * the request; `first` was looked at already.  NULL: none, or a certain model
+ * is wanted. */
+static const struct model *next_local(const struct chooser *c,
+                                      const struct model *first,
+                                      bool is_last_resort)
+{
+    const struct catalog *catalog = c->catalog;
+
+    for (unsigned i = 0; i < catalog->model_count && !c->is_certain; i++) {
+        const struct model *model = &catalog->models[i];
+
+        if (is_other_local(c, model, first) &&
+            fit_check(model, c->facts, is_last_resort) == MISFIT_NONE)
+            return model;
+    }
     return NULL;
 }
 
-/* Why a model cannot serve the request; empty when it can. */
-static struct str misfit(const struct chooser *c, const struct model *model)
+static void pass_over(struct choice *choice, const struct model *model,
+                      enum misfit cause)
 {
-    const struct chat *chat = c->facts->chat;
-
-    if (model == NULL)
-        return STR("");
-    /* max_tokens is the caller's: no sum that could overflow */
-    if (model->context_window > 0 &&
-        (c->choice->prompt_tokens > model->context_window ||
-         c->choice->max_tokens >
-             model->context_window - c->choice->prompt_tokens))
-        return STR("context");
-    if (!model->takes_images && chat->image_count + chat->file_count > 0)
-        return STR("images");
-    if (!model->takes_tools && chat->tool_count > 0)
-        return STR("tools");
-    return STR("");
+    choice->passed[choice->passed_count++] = (struct passed){model, cause};
 }
 
-static void fit(struct chooser *c)
+/* Who was passed over before `chosen` (NULL: the cloud) was. */
+static void note_passed(struct chooser *c, const struct model *first,
+                        enum misfit cause, const struct model *chosen)
 {
-    struct choice *choice = c->choice;
-    const struct target *first = &choice->targets[0];
-    struct str cause;
+    const struct catalog *catalog = c->catalog;
 
-    if (first->backend->tier != TIER_LOCAL || c->catalog->cloud == NULL ||
-        (choice->allowed & TIER_CLOUD) == 0)
-        return;
-    cause = misfit(c, model_of(c->catalog, first));
-    if (cause.len == 0)
-        return;
-    choice->target_count = 0;
-    (void)add_default(c, TIER_CLOUD);
-    choice->reason = arena_printf(c->arena, "fit:%.*s", STR_ARG(cause));
-    choice->wants_local = false;
+    c->choice->passed =
+        ARENA_ARRAY(c->arena, struct passed, catalog->model_count);
+    pass_over(c->choice, first, cause);
+    for (unsigned i = 0; i < catalog->model_count && !c->is_certain; i++) {
+        const struct model *model = &catalog->models[i];
+
+        if (model == chosen)
+            return;
+        if (!is_other_local(c, model, first))
+            continue;
+        cause = fit_check(model, c->facts, false);
+        if (cause != MISFIT_NONE)
+            pass_over(c->choice, model, cause);
+    }
 }
 
-/* Who answers when the first target cannot. */
+/* Where the cloud would serve the request: at the model of that name, if it
+ * has one. */
+static bool find_cloud(const struct chooser *c, struct target *target)
+{
+    const struct model *model;
+
+    if ((c->choice->allowed & TIER_CLOUD) == 0)
+        return false;
+    if (!c->is_auto && find_named(c, target) &&
+        target->backend->tier == TIER_CLOUD && serves(c, target))
+        return target->model == NULL ||
+               fit_check(target->model, c->facts, true) == MISFIT_NONE;
+    model = default_of(c, TIER_CLOUD);
+    if (model == NULL || fit_check(model, c->facts, true) != MISFIT_NONE)
+        return false;
+    *target = model_target(c, model);
+    return true;
+}
+
+static void replace_target(struct chooser *c, struct target target,
+                           enum misfit cause)
+{
+    struct str name = fit_name(cause);
+
+    c->choice->target_count = 0;
+    add_target(c, target);
+    c->choice->reason = arena_printf(c->arena, "fit:%.*s", STR_ARG(name));
+    c->choice->wants_local = target.backend->tier == TIER_LOCAL;
+}
+
+/* Nobody takes it without doubt: then who takes it with some. */
+static bool fit_somehow(struct chooser *c, const struct model *first)
+{
+    enum misfit cause = fit_check(first, c->facts, true);
+    const struct model *next;
+
+    if (cause == MISFIT_NONE)
+        return true;
+    next = next_local(c, first, true);
+    if (next == NULL)
+        return fit_refuse(c->error, c->arena, first, c->facts, cause);
+    note_passed(c, first, cause, next);
+    replace_target(c, model_target(c, next), cause);
+    return true;
+}
+
+static bool fit(struct chooser *c)
+{
+    const struct model *first = c->choice->targets[0].model;
+    const struct model *next;
+    struct target target;
+    enum misfit cause;
+
+    if (first == NULL || first->backend->tier != TIER_LOCAL)
+        return true; /* the cloud judges by itself */
+    cause = fit_check(first, c->facts, false);
+    if (cause == MISFIT_NONE)
+        return true;
+    /* vectors of two models do not go together */
+    if (c->facts->service == SERVICE_EMBEDDINGS)
+        return fit_refuse(c->error, c->arena, first, c->facts, cause);
+    next = next_local(c, first, false);
+    if (next != NULL)
+        target = model_target(c, next);
+    else if (!find_cloud(c, &target))
+        return fit_somehow(c, first);
+    note_passed(c, first, cause, next);
+    replace_target(c, target, cause);
+    return true;
+}
+
+/* The local model that can stand in for the cloud, or NULL. */
+static const struct model *find_stand_in(struct chooser *c)
+{
+    const struct model *first = default_of(c, TIER_LOCAL);
+
+    if (first == NULL || (c->choice->allowed & TIER_LOCAL) == 0)
+        return NULL;
+    if (fit_check(first, c->facts, false) == MISFIT_NONE)
+        return first;
+    c->is_certain = false;
+    return next_local(c, first, false);
+}
+
+/* Who answers when the first target cannot.  Embeddings of another model are
+ * no answer. */
 static void add_fallback(struct chooser *c)
 {
-    struct choice *choice = c->choice;
-    const struct catalog *catalog = c->catalog;
-    int cloud_fallback = catalog->settings.cloud_fallback;
+    int cloud_fallback = c->catalog->settings.cloud_fallback;
+    const struct model *model;
+    struct target cloud;
 
-    if (choice->targets[0].backend->tier == TIER_LOCAL) {
-        (void)add_default(c, TIER_CLOUD);
+    if (c->facts->service == SERVICE_EMBEDDINGS)
+        return;
+    if (c->choice->targets[0].backend->tier == TIER_LOCAL) {
+        if (find_cloud(c, &cloud))
+            add_target(c, cloud);
         return;
     }
-    if (catalog->local == NULL || cloud_fallback == CONFIG_FALLBACK_NEVER ||
-        (cloud_fallback == CONFIG_FALLBACK_AUTO && !c->is_auto) ||
-        misfit(c, catalog->local->default_model).len > 0)
+    if (cloud_fallback == CONFIG_FALLBACK_NEVER ||
+        (cloud_fallback == CONFIG_FALLBACK_AUTO && !c->is_auto))
         return;
-    (void)add_default(c, TIER_LOCAL);
+    model = find_stand_in(c);
+    if (model != NULL)
+        add_target(c, model_target(c, model));
 }
+
+/* --- the whole ---------------------------------------------------------- */
 
 bool choose(struct arena *arena, const struct catalog *catalog,
             const struct rule_facts *facts, struct choice *choice,
             struct chat_error *error)
 {
-    struct str name = facts->chat->model;
     struct chooser chooser = {
         .arena = arena,
         .catalog = catalog,
         .facts = facts,
         .choice = choice,
         .error = error,
-        .is_auto = name.len == 0 || str_eq(name, STR("auto")),
+        .name = facts->chat->model.len > 0 ? facts->chat->model : STR("auto"),
+        .guards = ARENA_ARRAY(arena, bool, catalog->rule_count),
     };
 
+    chooser.is_auto = str_eq(chooser.name, STR("auto"));
     *choice = (struct choice){
         .prompt_tokens = facts->prompt_tokens,
         .max_tokens = facts->max_tokens,
     };
-    if (!take_pins(&chooser) || !take_guards(&chooser))
+    if (!pin_take(arena, catalog, facts, &choice->allowed, chooser.guards,
+                  error) ||
+        !choose_is_served(&chooser))
         return false;
-    if (chooser.is_auto ? !choose_auto(&chooser)
-                        : !choose_named(&chooser, name))
+    if (!choose_by_rule(&chooser) &&
+        !(chooser.is_auto ? choose_default(&chooser) : choose_named(&chooser)))
         return false;
     choice->is_pinned = choice->allowed != TIER_ANY;
     choice->wants_local = choice->targets[0].backend->tier == TIER_LOCAL;
-    fit(&chooser);
+    if (!fit(&chooser))
+        return false;
     add_fallback(&chooser);
     return true;
 }

@@ -1,19 +1,27 @@
 /* The decision: which backends a request may go to, in which order, and why.
  *
- *   explicit name → pin → rules for auto → fit → the next tier
+ *   pin → rules → explicit name → fit → the next tier
  *
  * It is pure: health and load come in later, when a target is tried. */
 #ifndef WEIR_CHOOSE_H
 #define WEIR_CHOOSE_H
 
+#include "choose/fit.h"
 #include "choose/rule.h"
 
 enum { CHOICE_MAX_TARGETS = 2 };
 
 struct target {
     const struct backend *backend;
+    const struct model *model;         /* NULL: a Claude that is in no list */
     struct str upstream;               /* the model's name there */
     const struct claude_model *claude; /* for Anthropic's dialect */
+};
+
+/* A local model that could not take the request. */
+struct passed {
+    const struct model *model;
+    enum misfit cause;
 };
 
 struct choice {
@@ -25,6 +33,8 @@ struct choice {
     struct str reason; /* of the first target: explicit, pin, rule:NAME, … */
     struct target targets[CHOICE_MAX_TARGETS];
     unsigned target_count;
+    struct passed *passed;
+    unsigned passed_count;
 };
 
 /* Decides.  What *choice borrows lives in the arena or the catalog.  False
@@ -33,8 +43,10 @@ MUST_USE bool choose(struct arena *arena, const struct catalog *catalog,
                      const struct rule_facts *facts, struct choice *choice,
                      struct chat_error *error);
 
-/* The names that callers may use, as "auto, local, …"; at most `max` bytes. */
+/* The names that callers may use when they ask for that service, as "auto,
+ * local, …"; at most `max` bytes. */
 struct str choose_known_names(struct arena *arena,
-                              const struct catalog *catalog, size_t max);
+                              const struct catalog *catalog,
+                              enum service service, size_t max);
 
 #endif

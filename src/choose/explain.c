@@ -57,6 +57,28 @@ static void put_targets(struct json_out *out, const struct choice *choice,
     json_close(out, ']');
 }
 
+/* Which local models could not take it, and why. */
+static void put_passed(struct arena *arena, struct json_out *out,
+                       const struct rule_facts *facts,
+                       const struct choice *choice)
+{
+    json_key(out, STR("passed_over"));
+    json_open(out, '[');
+    for (unsigned i = 0; i < choice->passed_count; i++) {
+        const struct passed *passed = &choice->passed[i];
+
+        json_open(out, '{');
+        json_member_str(out, STR("target"), passed->model->backend->name);
+        json_member_str(out, STR("model"), passed->model->name);
+        json_member_str(out, STR("cause"), fit_name(passed->cause));
+        json_member_str(
+            out, STR("says"),
+            fit_explain(arena, passed->model, facts, passed->cause));
+        json_close(out, '}');
+    }
+    json_close(out, ']');
+}
+
 /* Where it would go now: the first target that is ready. */
 static unsigned present_target(const struct choice *choice, uint64_t now_ms)
 {
@@ -75,8 +97,8 @@ static void put_fallback(struct json_out *out, const struct backend *backend)
     json_put_str(out, (struct str){text, (size_t)n});
 }
 
-void explain(const struct rule_facts *facts, const struct choice *choice,
-             uint64_t now_ms, struct buf *buf)
+void explain(struct arena *arena, const struct rule_facts *facts,
+             const struct choice *choice, uint64_t now_ms, struct buf *buf)
 {
     unsigned now = present_target(choice, now_ms);
     const struct target *target = &choice->targets[now];
@@ -99,5 +121,6 @@ void explain(const struct rule_facts *facts, const struct choice *choice,
                     choice->prompt_tokens);
     json_member_i64(&out, STR("max_tokens"), choice->max_tokens);
     put_targets(&out, choice, now_ms);
+    put_passed(arena, &out, facts, choice);
     json_close(&out, '}');
 }

@@ -6,7 +6,7 @@
 #include "clock.h"
 
 /* What a pattern may cost one request. */
-enum { SEARCH_MAX_US = 50 * 1000 };
+enum { SEARCH_MAX_US = 50 * 1000, NAME_MAX_LEN = 1024 };
 
 int64_t rule_estimate_tokens(size_t characters)
 {
@@ -114,15 +114,64 @@ static enum regex_result search_chat(const struct regex *regex,
     return search.result;
 }
 
-static bool matches_text(const struct rule *rule, const struct chat *chat)
+static enum regex_result search_tools(const struct regex *regex,
+                                      const struct chat *chat)
 {
-    enum regex_result result;
+    struct search search = {
+        .regex = regex,
+        .give_up_us = clock_us() + SEARCH_MAX_US,
+    };
 
-    if (rule->text == NULL)
-        return true;
-    result = search_chat(rule->text, chat);
+    for (unsigned i = 0; i < chat->tool_count; i++)
+        if (search_text(&search, chat->tools[i].name))
+            return search.result;
+    (void)search_text(&search, chat->server_tool);
+    return search.result;
+}
+
+/* What cannot be decided holds for a rule with a policy, and for no other. */
+static bool holds(const struct rule *rule, enum regex_result result)
+{
     return result == REGEX_YES ||
            (result == REGEX_UNDECIDED && rule->policy != TIER_NONE);
+}
+
+/* Does the whole of `text` match?  Only the last * needs to be tried again,
+ * so the cost is bounded by the product of the lengths. */
+static bool matches_pattern(struct str pattern, struct str text)
+{
+    size_t p = 0, t = 0;
+    size_t star = SIZE_MAX; /* behind the last *; it takes text up to `from` */
+    size_t from = 0;
+
+    while (t < text.len) {
+        if (p < pattern.len && pattern.ptr[p] == '*') {
+            star = ++p;
+            from = t;
+        } else if (p < pattern.len &&
+                   (pattern.ptr[p] == '?' || pattern.ptr[p] == text.ptr[t])) {
+            p++;
+            t++;
+        } else if (star != SIZE_MAX) {
+            p = star;
+            t = ++from;
+        } else {
+            return false;
+        }
+    }
+    while (p < pattern.len && pattern.ptr[p] == '*')
+        p++;
+    return p == pattern.len;
+}
+
+/* No name is a long one; more of a caller's would only cost time. */
+static bool matches_model(const struct rule *rule, const struct chat *chat)
+{
+    struct str name = chat->model.len > 0 ? chat->model : STR("auto");
+
+    return !rule_is_about_names(rule) ||
+           (name.len <= NAME_MAX_LEN ? matches_pattern(rule->model, name)
+                                     : rule->policy != TIER_NONE);
 }
 
 /* A span that goes over midnight is two. */
@@ -147,7 +196,10 @@ bool rule_matches(const struct rule *rule, const struct rule_facts *facts)
         (rule->has_min_answer && facts->max_tokens < rule->min_answer) ||
         (rule->has_max_answer && facts->max_tokens > rule->max_answer))
         return false;
-    if (!matches_either(rule->tools, chat->tool_count > 0) ||
+    if (!matches_model(rule, chat))
+        return false;
+    if (!matches_either(rule->tools,
+                        chat->tool_count + chat->server_tool_count > 0) ||
         !matches_either(rule->images, chat->image_count + chat->file_count > 0))
         return false;
     if (rule->header_name.len > 0 && !matches_header(rule, facts->head))
@@ -159,5 +211,7 @@ bool rule_matches(const struct rule *rule, const struct rule_facts *facts)
         !matches_hours(rule->from_minute, rule->to_minute,
                        facts->minute_of_day))
         return false;
-    return matches_text(rule, chat);
+    return (rule->tool == NULL ||
+            holds(rule, search_tools(rule->tool, chat))) &&
+           (rule->text == NULL || holds(rule, search_chat(rule->text, chat)));
 }

@@ -1,4 +1,4 @@
-/* The rules for `auto`: does a request match? */
+/* The rules: does a request match? */
 #ifndef WEIR_RULE_H
 #define WEIR_RULE_H
 
@@ -8,13 +8,26 @@
 
 /* What a rule may look at. */
 struct rule_facts {
+    enum service service;
     const struct chat *chat;
     const struct head *head;
     const struct api_key *key; /* NULL: none was needed */
     int64_t prompt_tokens;     /* estimated */
+    /* Completions and embeddings: the same of the longest text alone, since
+     * of a list each is read by itself.  0: not known. */
+    int64_t longest_tokens;
     int64_t max_tokens;
     int minute_of_day; /* in the process's time zone */
+    /* What policies left to the conversation that this request goes on with;
+     * TIER_NONE: it begins one. */
+    enum tier confined;
 };
+
+/* Is it about models by name, and so also about requests that name one? */
+static inline bool rule_is_about_names(const struct rule *rule)
+{
+    return rule->model.len > 0;
+}
 
 /* A pattern that cannot be decided within its bounds does not match, but for
  * a rule with a policy, which fails closed.  Looking through the texts may take

@@ -1,29 +1,36 @@
 #include "answer.h"
 
-void answer_init(struct answer *answer, bool is_translated,
-                 const struct openai_style *style, const struct names *names,
+static bool passes(const struct answer *answer)
+{
+    return answer->from == answer->to;
+}
+
+void answer_init(struct answer *answer, struct arena *arena,
+                 const struct format *from, const struct format *to,
+                 const struct answer_style *style, const struct names *names,
                  size_t max_event)
 {
     struct json_out out;
 
-    *answer = (struct answer){
-        .is_translated = is_translated,
-        .style = *style,
-    };
+    *answer = (struct answer){.from = from, .to = to, .style = *style};
     arena_init(&answer->kept);
     buf_init(&answer->quoted_model, SIZE_MAX / 2);
     out = json_out_to(&answer->quoted_model);
     json_put_str(&out, style->model);
     sse_decoder_init(&answer->sse, max_event);
-    anthropic_stream_init(&answer->reader, names);
-    openai_stream_init(&answer->writer, style);
+    if (passes(answer) || to->never_streams)
+        return;
+    answer->reader = from->reader_open(arena, names);
+    answer->writer = to->writer_open(arena, &answer->style);
 }
 
 void answer_fini(struct answer *answer)
 {
     sse_decoder_fini(&answer->sse);
-    anthropic_stream_fini(&answer->reader);
-    openai_stream_fini(&answer->writer);
+    if (answer->reader != NULL)
+        answer->from->reader_close(answer->reader);
+    if (answer->writer != NULL)
+        answer->to->writer_close(answer->writer);
     buf_fini(&answer->quoted_model);
     arena_clear(&answer->kept);
 }
@@ -36,45 +43,74 @@ static void fail(struct answer *answer, enum error error)
 
 /* --- both ends speak the same ------------------------------------------- */
 
-static void relay_one(struct answer *answer, struct arena *scratch,
-                      struct str data)
+static bool is_empty(const struct relay_facts *facts)
 {
-    struct relay_facts facts;
+    return !facts->has_token && facts->finish == CHAT_FINISH_UNSET;
+}
 
-    if (!relay_read(scratch, data, &facts)) {
+static void take_facts(struct answer *answer)
+{
+    answer->has_token = answer->facts.has_token;
+    answer->finish = answer->facts.finish;
+    answer->usage = answer->facts.usage;
+}
+
+/* The event's name, which may be missing where the format wants one. */
+static struct str event_name(const struct answer *answer, struct str name)
+{
+    if (!answer->to->names_events)
+        return (struct str){NULL, 0};
+    return name.len > 0 ? name : json_get_text(answer->facts.root, STR("type"));
+}
+
+static void relay_one(struct answer *answer, struct arena *scratch,
+                      const struct sse_event *event)
+{
+    struct relay_facts *facts = &answer->facts;
+
+    if (!answer->from->relay_read(scratch, event->data, facts)) {
         fail(answer, ERR_BAD_ANSWER);
         return;
     }
-    if (facts.is_error) {
+    if (facts->is_error) {
         answer->status = ANSWER_FAILED;
-        openai_read_stream_error(&answer->kept, facts.root, &answer->error);
+        answer->from->read_stream_error(&answer->kept, facts->root,
+                                        &answer->error);
         return;
     }
-    relay_chunk(data, &facts, buf_str(&answer->quoted_model), answer->out);
-    answer->has_token = answer->has_token || facts.has_token;
-    if (facts.finish != CHAT_FINISH_UNSET)
-        answer->finish = facts.finish;
-    if (facts.usage.is_known)
-        answer->usage = facts.usage;
+    if (facts->is_last && is_empty(facts)) {
+        fail(answer, ERR_BAD_ANSWER); /* an empty success is none */
+        return;
+    }
+    relay_chunk(event_name(answer, event->name), event->data, facts,
+                buf_str(&answer->quoted_model), answer->out);
+    take_facts(answer);
+    if (facts->is_last)
+        answer->status = ANSWER_ENDED;
 }
 
-static void relay_event(struct answer *answer, struct str data)
+static bool is_done(const struct answer *answer, struct str data)
+{
+    return answer->from->done.len > 0 && str_starts(data, answer->from->done);
+}
+
+static void relay_event(struct answer *answer, const struct sse_event *event)
 {
     struct arena scratch;
 
-    if (str_starts(data, STR("[DONE]"))) {
-        if (!answer->has_token && answer->finish == CHAT_FINISH_UNSET) {
+    if (is_done(answer, event->data)) {
+        if (is_empty(&answer->facts)) {
             fail(answer, ERR_BAD_ANSWER); /* an empty success is none */
             return;
         }
-        sse_put(answer->out, STR("[DONE]"));
+        buf_put(answer->out, answer->to->goodbye);
         answer->status = ANSWER_ENDED;
         return;
     }
-    if (str_is_blank(data))
+    if (str_is_blank(event->data))
         return;
     arena_init(&scratch);
-    relay_one(answer, &scratch, data);
+    relay_one(answer, &scratch, event);
     arena_clear(&scratch);
 }
 
@@ -91,6 +127,10 @@ static void on_event(void *ctx, const struct chat_event *event)
         answer->has_token = true;
         break;
     case CHAT_EVENT_END:
+        if (!answer->has_token && event->finish == CHAT_FINISH_UNSET) {
+            fail(answer, ERR_BAD_ANSWER); /* an empty success is none */
+            return;
+        }
         answer->finish = event->finish;
         answer->usage = event->usage;
         answer->status = ANSWER_ENDED;
@@ -106,7 +146,9 @@ static void on_event(void *ctx, const struct chat_event *event)
     default:
         break;
     }
-    openai_write_event(&answer->writer, event, answer->out);
+    if (answer->recall != NULL)
+        recall_event(answer->recall, event);
+    answer->to->write_event(answer->writer, event, answer->out);
 }
 
 static void translate_event(struct answer *answer, struct str data)
@@ -114,16 +156,16 @@ static void translate_event(struct answer *answer, struct str data)
     struct chat_listener listener = {on_event, answer};
 
     if (!str_is_blank(data) &&
-        !anthropic_read_event(&answer->reader, data, &listener))
+        !answer->from->read_event(answer->reader, data, &listener))
         fail(answer, ERR_BAD_ANSWER);
 }
 
-static void take_event(struct answer *answer, struct str data)
+static void take_event(struct answer *answer, const struct sse_event *event)
 {
-    if (answer->is_translated)
-        translate_event(answer, data);
+    if (passes(answer))
+        relay_event(answer, event);
     else
-        relay_event(answer, data);
+        translate_event(answer, event->data);
 }
 
 /* --- streams ------------------------------------------------------------ */
@@ -136,14 +178,14 @@ enum answer_status answer_feed(struct answer *answer, struct str bytes,
     answer->out = out;
     while (answer->status == ANSWER_GOES_ON &&
            sse_next(&answer->sse, &bytes, &event))
-        take_event(answer, event.data);
+        take_event(answer, &event);
     if (answer->status == ANSWER_GOES_ON && sse_failed(&answer->sse))
         fail(answer, ERR_ANSWER_TOO_LARGE);
     answer->out = NULL;
     return answer->status;
 }
 
-static bool is_whole(struct str data)
+static bool is_whole(const struct answer *answer, struct str data)
 {
     struct arena scratch;
     struct json_doc doc;
@@ -153,35 +195,56 @@ static bool is_whole(struct str data)
     arena_init(&scratch);
     ok = json_read(&scratch, data, &doc, &ignored);
     arena_clear(&scratch);
-    return ok || str_starts(data, STR("[DONE]"));
+    return ok || is_done(answer, data);
+}
+
+static void end_early(struct answer *answer)
+{
+    struct chat_listener listener = {on_event, answer};
+
+    if (!passes(answer)) {
+        if (!answer->from->read_end(answer->reader, &listener))
+            fail(answer, ERR_TRUNCATED);
+    } else if (answer->finish != CHAT_FINISH_UNSET) {
+        /* the answer is complete; some clients insist on the last word */
+        buf_put(answer->out, answer->to->goodbye);
+        answer->status = ANSWER_ENDED;
+    } else {
+        fail(answer, ERR_TRUNCATED);
+    }
 }
 
 enum answer_status answer_close(struct answer *answer, struct buf *out)
 {
-    struct chat_listener listener = {on_event, answer};
     struct sse_event event;
 
     if (answer->status != ANSWER_GOES_ON)
         return answer->status;
     answer->out = out;
-    if (sse_finish(&answer->sse, &event) && is_whole(event.data))
-        take_event(answer, event.data);
-    if (answer->status != ANSWER_GOES_ON) {
-        answer->out = NULL;
-        return answer->status;
-    }
-    if (answer->is_translated) {
-        if (!anthropic_stream_close(&answer->reader, &listener))
-            fail(answer, ERR_TRUNCATED);
-    } else if (answer->finish != CHAT_FINISH_UNSET) {
-        /* the answer is complete; some clients insist on the last word */
-        sse_put(out, STR("[DONE]"));
-        answer->status = ANSWER_ENDED;
-    } else {
-        fail(answer, ERR_TRUNCATED);
-    }
+    if (sse_finish(&answer->sse, &event) && is_whole(answer, event.data))
+        take_event(answer, &event);
+    if (answer->status == ANSWER_GOES_ON)
+        end_early(answer);
     answer->out = NULL;
     return answer->status;
+}
+
+struct str answer_result(const struct answer *answer)
+{
+    if (answer->writer == NULL || answer->to->writer_result == NULL)
+        return (struct str){NULL, 0};
+    return answer->to->writer_result(answer->writer);
+}
+
+void answer_fail(struct answer *answer, const struct chat_error *error,
+                 struct buf *out)
+{
+    struct chat_event event = {.kind = CHAT_EVENT_ERROR, .error = *error};
+
+    if (answer->writer != NULL)
+        answer->to->write_event(answer->writer, &event, out);
+    else
+        answer->to->write_stream_error(error, out);
 }
 
 /* --- complete answers --------------------------------------------------- */
@@ -189,16 +252,13 @@ enum answer_status answer_close(struct answer *answer, struct buf *out)
 static unsigned relay_whole(struct answer *answer, struct arena *arena,
                             struct str body, struct str pieces[RELAY_PIECES])
 {
-    struct relay_facts facts;
+    struct relay_facts *facts = &answer->facts;
 
-    if (!relay_read(arena, body, &facts) || facts.is_error)
+    if (!answer->from->relay_read(arena, body, facts) || facts->is_error ||
+        is_empty(facts))
         return 0;
-    if (!facts.has_token && facts.finish == CHAT_FINISH_UNSET)
-        return 0; /* an empty success is none */
-    answer->has_token = facts.has_token;
-    answer->finish = facts.finish;
-    answer->usage = facts.usage;
-    return relay_answer(arena, body, &facts, answer->style.model, pieces);
+    take_facts(answer);
+    return relay_answer(arena, body, facts, answer->style.model, pieces);
 }
 
 static unsigned translate_whole(struct answer *answer, struct arena *arena,
@@ -208,13 +268,15 @@ static unsigned translate_whole(struct answer *answer, struct arena *arena,
     struct chat_answer parsed;
     struct buf text;
 
-    if (!anthropic_read_answer(arena, body, names, &parsed))
+    if (!answer->from->read_answer(arena, body, names, &parsed, &answer->error))
         return 0;
     answer->has_token = parsed.block_count > 0;
     answer->finish = parsed.finish;
     answer->usage = parsed.usage;
+    if (answer->recall != NULL)
+        recall_answer(answer->recall, &parsed);
     buf_init(&text, SIZE_MAX / 2);
-    openai_write_answer(&answer->style, &parsed, &text);
+    answer->to->write_answer(&answer->style, &parsed, &text);
     if (buf_failed(&text)) {
         buf_fini(&text);
         fail(answer, ERR_MEMORY_BUDGET);
@@ -229,7 +291,6 @@ unsigned answer_whole(struct answer *answer, struct arena *arena,
                       struct str body, const struct names *names,
                       struct str pieces[RELAY_PIECES])
 {
-    return answer->is_translated
-               ? translate_whole(answer, arena, body, names, pieces)
-               : relay_whole(answer, arena, body, pieces);
+    return passes(answer) ? relay_whole(answer, arena, body, pieces)
+                          : translate_whole(answer, arena, body, names, pieces);
 }

@@ -1,14 +1,14 @@
 /* An answer on its way from a backend to the caller: the backend's bytes in,
  * the caller's bytes out, and what must be known of it.
  *
- * Where both speak the same dialect the bytes pass (relay.h); otherwise they
+ * Where both speak the same format the bytes pass (relay.h); otherwise they
  * go through the common form. */
 #ifndef WEIR_ANSWER_H
 #define WEIR_ANSWER_H
 
-#include "dialect/anthropic.h"
-#include "dialect/openai.h"
-#include "dialect/relay.h"
+#include "format.h"
+#include "recall.h"
+#include "relay.h"
 #include "sse.h"
 
 enum answer_status {
@@ -19,12 +19,14 @@ enum answer_status {
 };
 
 struct answer {
-    bool is_translated; /* from Anthropic's dialect */
-    struct openai_style style;
+    const struct format *from; /* the backend's */
+    const struct format *to;   /* the caller's */
+    struct answer_style style;
     struct buf quoted_model; /* as a JSON string; few bytes for a long time */
     struct sse_decoder sse;
-    struct anthropic_stream reader;
-    struct openai_stream writer;
+    void *reader, *writer; /* NULL where the bytes pass */
+    struct relay_facts facts;
+    struct recall *recall; /* notes what is said; NULL: nobody does */
     struct arena kept; /* for the error */
     struct buf *out;   /* while bytes are being read */
     enum answer_status status;
@@ -36,10 +38,11 @@ struct answer {
     struct chat_error error;
 };
 
-/* `names` (for the translated ones) and the strings of `style` are borrowed
- * for the answer's life.  `max_event` bounds one event of the stream. */
-void answer_init(struct answer *answer, bool is_translated,
-                 const struct openai_style *style, const struct names *names,
+/* `arena`, `names` and the strings of `style` are borrowed for the answer's
+ * life.  `max_event` bounds one event of the stream. */
+void answer_init(struct answer *answer, struct arena *arena,
+                 const struct format *from, const struct format *to,
+                 const struct answer_style *style, const struct names *names,
                  size_t max_event);
 void answer_fini(struct answer *answer);
 
@@ -49,10 +52,16 @@ enum answer_status answer_feed(struct answer *answer, struct str bytes,
                                struct buf *out);
 /* The backend's stream is over, in order or not. */
 enum answer_status answer_close(struct answer *answer, struct buf *out);
+/* The text of the complete answer that a stream amounted to, for formats that
+ * keep it; ptr NULL: none. */
+struct str answer_result(const struct answer *answer);
+/* The last words of a stream that has begun: `error`, in place of an end. */
+void answer_fail(struct answer *answer, const struct chat_error *error,
+                 struct buf *out);
 
 /* A complete answer in one piece: what goes to the caller, as pieces that
  * live in `body` and the arena.  0 when it cannot be understood, or with
- * answer->error set when there is no memory for it. */
+ * answer->error set when there is more to say. */
 unsigned answer_whole(struct answer *answer, struct arena *arena,
                       struct str body, const struct names *names,
                       struct str pieces[RELAY_PIECES]);

@@ -6,37 +6,14 @@
 #ifndef WEIR_ANTHROPIC_H
 #define WEIR_ANTHROPIC_H
 
-#include "buf.h"
-#include "chat.h"
-#include "claude.h"
-#include "names.h"
-#include "openai.h"
-
-/* How requests are to be written. */
-struct anthropic_options {
-    struct str model; /* the name upstream */
-    const struct claude_model *traits;
-    int64_t default_max_tokens;
-    bool is_2026_10_21;   /* that API version: it has no sampling fields */
-    bool shows_reasoning; /* the caller shall see the thinking */
-    bool caches_prompt;   /* set a cache breakpoint at the end by ourselves */
-};
-
-/* What was found out on the way, for the answer. */
-struct anthropic_notes {
-    struct names names;
-    struct str *dropped; /* request fields without effect */
-    unsigned dropped_count;
-};
+#include "format.h"
 
 /* Writes the request's body.  Everything in *notes belongs to the arena or
  * to the chat.  False with *error set when it cannot be expressed. */
-MUST_USE bool anthropic_write_request(struct arena *arena,
-                                      const struct chat *chat,
-                                      const struct anthropic_options *options,
-                                      struct buf *out,
-                                      struct anthropic_notes *notes,
-                                      struct chat_error *error);
+MUST_USE bool
+anthropic_write_request(struct arena *arena, const struct chat *chat,
+                        const struct request_style *style, struct buf *out,
+                        struct request_notes *notes, struct chat_error *error);
 
 /* Reads the body of a complete answer.  The answer belongs to the arena and
  * borrows from `names`.  False when it is none. */
@@ -53,17 +30,6 @@ enum anthropic_block {
     ANTHROPIC_TOOL,
 };
 
-struct anthropic_counts {
-    bool is_known;
-    int64_t input; /* neither read from a cache nor written to one */
-    int64_t output;
-    int64_t cache_read;
-    int64_t cache_write;
-    bool has_thinking;
-    int64_t thinking;
-    struct str service_tier; /* in OpenAI's words, static */
-};
-
 /* Reads the events of a streamed answer. */
 struct anthropic_stream {
     const struct names *names;
@@ -77,6 +43,7 @@ struct anthropic_stream {
     struct buf signature; /* of an open thinking block */
     bool has_stop_reason;
     enum chat_finish finish;
+    struct buf stop_sequence;
     struct buf refusal;
     struct anthropic_counts counts;
 };
@@ -96,8 +63,16 @@ MUST_USE bool anthropic_read_event(struct anthropic_stream *stream,
 MUST_USE bool anthropic_stream_close(struct anthropic_stream *stream,
                                      const struct chat_listener *listener);
 
+/* See relay_read in format.h. */
+MUST_USE bool anthropic_relay_read(struct arena *arena, struct str json,
+                                   struct relay_facts *facts);
+
 /* Reads an answer with an error status. */
 void anthropic_read_error(struct arena *arena, const struct backend_head *head,
                           struct str body, struct chat_error *error);
+
+/* The error event of a stream. */
+void anthropic_read_stream_error(struct arena *arena, yyjson_val *event,
+                                 struct chat_error *error);
 
 #endif

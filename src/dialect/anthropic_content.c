@@ -5,7 +5,8 @@
 static struct str content_path(struct anthropic_writer *w, unsigned message,
                                unsigned part)
 {
-    return arena_printf(w->arena, "messages[%u].content[%u]", message, part);
+    return arena_printf(w->arena, "%.*s[%u].content[%u]",
+                        STR_ARG(w->chat->words->messages), message, part);
 }
 
 bool anthropic_refuse_part(struct anthropic_writer *w, unsigned message,
@@ -104,6 +105,16 @@ static void put_document(struct anthropic_writer *w, struct str title,
     json_close(&w->out, '}');
 }
 
+/* What a part carries itself, as a data URL or apart. */
+static bool take_data(const struct chat_part *part, struct data_url *url)
+{
+    if (part->data.len == 0)
+        return data_url_parse(part->url, url);
+    *url =
+        (struct data_url){.media_type = part->media_type, .data = part->data};
+    return true;
+}
+
 static bool put_image(struct anthropic_writer *w, const struct chat_part *part,
                       unsigned message)
 {
@@ -121,7 +132,7 @@ static bool put_image(struct anthropic_writer *w, const struct chat_part *part,
     if (str_starts(part->url, STR("http://")))
         return anthropic_refuse_part(
             w, message, part, "an image URL must begin with https:// or data:");
-    if (!data_url_parse(part->url, &url))
+    if (!take_data(part, &url))
         return anthropic_refuse_part(
             w, message, part,
             "expected an https URL or data:<type>;base64,<data> "
@@ -162,12 +173,22 @@ static bool put_file(struct anthropic_writer *w, const struct chat_part *part,
 {
     struct data_url url;
 
-    if (part->url.len == 0)
+    if (part->text.len > 0) {
+        put_document(w, part->file_name, STR("text"), STR("text/plain"),
+                     part->text, part->cache);
+        return true;
+    }
+    if (str_starts(part->url, STR("https://"))) {
+        put_document(w, part->file_name, STR("url"), STR(""), part->url,
+                     part->cache);
+        return true;
+    }
+    if (part->url.len == 0 && part->data.len == 0)
         return anthropic_refuse_part(
             w, message, part,
             "a file must come as file_data: this model's "
             "backend knows no file_id");
-    if (!data_url_parse(part->url, &url))
+    if (!take_data(part, &url))
         return anthropic_refuse_part(
             w, message, part,
             "file_data: expected data:<type>;base64,<data> with "
@@ -204,6 +225,8 @@ static bool put_part(struct anthropic_writer *w, const struct chat_part *part,
         return put_image(w, part, message);
     case CHAT_FILE:
         return put_file(w, part, message);
+    case CHAT_THINKING:
+    case CHAT_CALL:
     case CHAT_OTHER:
         break;
     }
@@ -216,24 +239,6 @@ static bool put_part(struct anthropic_writer *w, const struct chat_part *part,
                            "type \"%.*s\"",
                            STR_ARG(path), STR_ARG(kind));
     }
-}
-
-static bool put_piece(struct anthropic_writer *w,
-                      const struct anthropic_piece *piece)
-{
-    if (piece->thinking != NULL) {
-        json_put_val(&w->out, piece->thinking);
-        return true;
-    }
-    if (piece->part == NULL) {
-        anthropic_put_text(w, piece->text, NULL);
-        return true;
-    }
-    if (piece->text.len > 0) {
-        anthropic_put_text(w, piece->text, piece->part->cache);
-        return true;
-    }
-    return put_part(w, piece->part, piece->message);
 }
 
 /* An object whatever the model wrote: one bad call must not make the whole
@@ -273,6 +278,28 @@ static void put_call(struct anthropic_writer *w,
                     names_token(w->arena, call->call->name));
     put_input(w, call->call);
     json_close(&w->out, '}');
+}
+
+static bool put_piece(struct anthropic_writer *w,
+                      const struct anthropic_piece *piece)
+{
+    if (piece->call > 0) {
+        put_call(w, &w->calls[piece->call - 1]);
+        return true;
+    }
+    if (piece->thinking != NULL) {
+        json_put_val(&w->out, piece->thinking);
+        return true;
+    }
+    if (piece->part == NULL) {
+        anthropic_put_text(w, piece->text, NULL);
+        return true;
+    }
+    if (piece->text.len > 0) {
+        anthropic_put_text(w, piece->text, piece->part->cache);
+        return true;
+    }
+    return put_part(w, piece->part, piece->message);
 }
 
 /* A breakpoint inside a result counts for the whole of it. */
@@ -327,8 +354,13 @@ static bool put_result(struct anthropic_writer *w,
         json_put_bool(&w->out, true);
         json_member_str(&w->out, STR("content"),
                         STR("No result was provided for this tool call."));
-    } else if (!put_result_content(w, call->result)) {
-        return false;
+    } else {
+        if (call->result->is_error) {
+            json_key(&w->out, STR("is_error"));
+            json_put_bool(&w->out, true);
+        }
+        if (!put_result_content(w, call->result))
+            return false;
     }
     json_close(&w->out, '}');
     return true;
@@ -351,13 +383,30 @@ static void message_close(struct anthropic_writer *w)
     json_close(&w->out, '}');
 }
 
+/* All of them, or the calls alone, or all but these. */
+enum choice_of_pieces { PIECES_ALL, PIECES_CALLS, PIECES_OTHERS };
+
+static bool put_some(struct anthropic_writer *w,
+                     const struct anthropic_turn *turn,
+                     enum choice_of_pieces which)
+{
+    for (size_t i = 0; i < turn->piece_count; i++) {
+        const struct anthropic_piece *piece = &w->pieces[turn->first_piece + i];
+
+        if (which != PIECES_ALL && (piece->call > 0) != (which == PIECES_CALLS))
+            continue;
+        if (!put_piece(w, piece))
+            return false;
+    }
+    return true;
+}
+
 static bool put_pieces(struct anthropic_writer *w,
                        const struct anthropic_turn *turn)
 {
-    for (size_t i = 0; i < turn->piece_count; i++)
-        if (!put_piece(w, &w->pieces[turn->first_piece + i]))
-            return false;
-    return true;
+    if (!turn->is_merged)
+        return put_some(w, turn, PIECES_ALL);
+    return put_some(w, turn, PIECES_OTHERS) && put_some(w, turn, PIECES_CALLS);
 }
 
 static bool put_results(struct anthropic_writer *w,
@@ -384,7 +433,7 @@ static bool ends_in_prefill(struct anthropic_writer *w)
     struct anthropic_piece *piece;
 
     if (!last->is_assistant || last->call_count > 0 ||
-        !w->options->traits->takes_prefill ||
+        !w->style->traits->takes_prefill ||
         w->chat->format == CHAT_FORMAT_JSON_SCHEMA ||
         w->thinking == THINK_MANUAL || last->piece_count == 0)
         return false;
@@ -421,8 +470,6 @@ bool anthropic_put_messages(struct anthropic_writer *w)
             return false;
         if (!put_pieces(w, turn))
             return false;
-        for (size_t k = 0; k < turn->call_count; k++)
-            put_call(w, &w->calls[turn->first_call + k]);
         message_close(w);
         before = turn;
     }

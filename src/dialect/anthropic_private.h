@@ -7,11 +7,12 @@
 #include "anthropic.h"
 #include "strmap.h"
 
-/* One content block that is no tool call and no tool result. */
+/* One content block that is no tool result. */
 struct anthropic_piece {
-    struct str text;              /* when part and thinking are NULL */
+    struct str text;              /* when the rest is not set */
     const struct chat_part *part; /* an image or a file, or a text's cache */
     yyjson_val *thinking;         /* a signed block, passed as it is */
+    size_t call;                  /* 1 + a tool call */
     unsigned message;             /* its message, for error paths */
 };
 
@@ -25,6 +26,7 @@ struct anthropic_call {
 struct anthropic_turn {
     bool is_assistant;
     bool has_results; /* a result for one of its calls has been seen */
+    bool is_merged;   /* of several messages: all calls go behind the rest */
     size_t first_piece, piece_count;
     size_t first_call, call_count;
 };
@@ -32,8 +34,8 @@ struct anthropic_turn {
 struct anthropic_writer {
     struct arena *arena;
     const struct chat *chat;
-    const struct anthropic_options *options;
-    struct anthropic_notes *notes;
+    const struct request_style *style;
+    struct request_notes *notes;
     struct chat_error *error;
     struct json_out out;
 

@@ -18,6 +18,7 @@ static void take_count(yyjson_val *usage, struct str key, int64_t *count)
 void anthropic_take_counts(yyjson_val *usage, struct anthropic_counts *counts)
 {
     yyjson_val *details = json_get(usage, STR("output_tokens_details"));
+    yyjson_val *written = json_get(usage, STR("cache_creation"));
     struct str tier = json_get_text(usage, STR("service_tier"));
 
     if (!yyjson_is_obj(usage))
@@ -27,6 +28,8 @@ void anthropic_take_counts(yyjson_val *usage, struct anthropic_counts *counts)
     take_count(usage, STR("output_tokens"), &counts->output);
     take_count(usage, STR("cache_read_input_tokens"), &counts->cache_read);
     take_count(usage, STR("cache_creation_input_tokens"), &counts->cache_write);
+    take_count(written, STR("ephemeral_1h_input_tokens"),
+               &counts->cache_write_1h);
     if (details != NULL) {
         counts->has_thinking = true;
         take_count(details, STR("thinking_tokens"), &counts->thinking);
@@ -44,6 +47,7 @@ struct chat_usage anthropic_usage(const struct anthropic_counts *counts)
         .input = counts->input + counts->cache_read + counts->cache_write,
         .cache_read = counts->cache_read,
         .cache_write = counts->cache_write,
+        .cache_write_1h = counts->cache_write_1h,
         .output = counts->output,
         .has_reasoning = counts->has_thinking,
         .reasoning = counts->thinking,
@@ -201,6 +205,7 @@ bool anthropic_read_answer(struct arena *arena, struct str body,
     }
     answer->finish = anthropic_finish(
         json_get_text(doc.root, STR("stop_reason")), has_calls);
+    answer->stop_sequence = json_get_text(doc.root, STR("stop_sequence"));
     if (answer->finish == CHAT_FINISH_CONTENT_FILTER)
         answer->refusal = json_get_text(json_get(doc.root, STR("stop_details")),
                                         STR("explanation"));

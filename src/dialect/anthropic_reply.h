@@ -17,8 +17,4 @@ struct str anthropic_bare_id(struct str id);
  * `input`) bears. */
 void anthropic_put_input(struct buf *out, yyjson_val *input, bool is_custom);
 
-/* The error event of a stream. */
-void anthropic_read_stream_error(struct arena *arena, yyjson_val *event,
-                                 struct chat_error *error);
-
 #endif

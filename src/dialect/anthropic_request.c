@@ -14,7 +14,7 @@ enum { CACHE_BREAKPOINTS = 4 };
 
 static void drop(struct anthropic_writer *w, struct str field)
 {
-    w->notes->dropped[w->notes->dropped_count++] = field;
+    request_notes_drop(w->notes, w->arena, field);
 }
 
 /* --- what the model takes ----------------------------------------------- */
@@ -22,10 +22,10 @@ static void drop(struct anthropic_writer *w, struct str field)
 static bool decide_max_tokens(struct anthropic_writer *w)
 {
     const struct chat *chat = w->chat;
-    int64_t most = w->options->traits->max_output_tokens;
+    int64_t most = w->style->traits->max_output_tokens;
 
-    w->max_tokens = chat->has_max_tokens ? chat->max_tokens
-                                         : w->options->default_max_tokens;
+    w->max_tokens =
+        chat->has_max_tokens ? chat->max_tokens : w->style->default_max_tokens;
     if (w->max_tokens < 1)
         return chat_refuse(
             w->error, w->arena, ERR_BAD_VALUE, chat->max_tokens_name,
@@ -58,7 +58,7 @@ static void decide_choice(struct anthropic_writer *w)
     bool wants = w->tool_count > 0 && (choice == CHAT_CHOICE_REQUIRED ||
                                        choice == CHAT_CHOICE_NAMED);
 
-    w->is_choice_forced = wants && w->options->traits->takes_forced_choice;
+    w->is_choice_forced = wants && w->style->traits->takes_forced_choice;
     w->is_choice_degraded = wants && !w->is_choice_forced;
 }
 
@@ -126,7 +126,7 @@ static int64_t budget_for(enum chat_effort asked, int64_t max_tokens)
 
 static void decide_thinking(struct anthropic_writer *w)
 {
-    const struct claude_model *traits = w->options->traits;
+    const struct claude_model *traits = w->style->traits;
     enum chat_effort asked = w->chat->effort;
 
     w->effort = -1;
@@ -149,7 +149,7 @@ static void decide_thinking(struct anthropic_writer *w)
             w->thinking = THINK_MANUAL;
     }
     if (w->effort < 0 && w->thinking == THINK_SILENT)
-        drop(w, STR("reasoning_effort"));
+        drop(w, w->chat->words->effort);
 }
 
 /* --- the other members -------------------------------------------------- */
@@ -281,14 +281,14 @@ static void put_thinking(struct anthropic_writer *w)
     json_open(&w->out, '{');
     if (w->thinking == THINK_ADAPTIVE) {
         json_member_str(&w->out, STR("type"), STR("adaptive"));
-        if (w->options->traits->hides_thinking && w->options->shows_reasoning)
+        if (w->style->traits->hides_thinking && w->style->shows_reasoning)
             json_member_str(&w->out, STR("display"), STR("summarized"));
     } else if (w->thinking == THINK_MANUAL) {
         json_member_str(&w->out, STR("type"), STR("enabled"));
         json_member_i64(&w->out, STR("budget_tokens"), w->thinking_budget);
     } else {
         json_member_str(&w->out, STR("type"),
-                        w->options->traits->thinking_off ==
+                        w->style->traits->thinking_off ==
                                 CLAUDE_OFF_BETWEEN_TOOLS
                             ? STR("between_tools")
                             : STR("disabled"));
@@ -365,7 +365,7 @@ static void put_sampling(struct anthropic_writer *w)
 {
     const struct chat *chat = w->chat;
 
-    if (!w->options->traits->takes_sampling || w->options->is_2026_10_21 ||
+    if (!w->style->traits->takes_sampling || w->style->is_2026_10_21 ||
         w->thinking == THINK_ADAPTIVE || w->thinking == THINK_MANUAL) {
         if (chat->temperature.len > 0)
             drop(w, STR("temperature"));
@@ -410,7 +410,7 @@ static void put_stops(struct anthropic_writer *w)
     if (any)
         json_close(&w->out, ']');
     else if (chat->stop_count > 0)
-        drop(w, STR("stop"));
+        drop(w, w->chat->words->stops);
 }
 
 /* A mail address or a telephone number: personal data is not wanted there. */
@@ -437,7 +437,7 @@ static void put_user(struct anthropic_writer *w)
     if (user.len == 0)
         return;
     if (looks_personal(user)) {
-        drop(w, is_safety ? STR("safety_identifier") : STR("user"));
+        drop(w, is_safety ? STR("safety_identifier") : w->chat->words->user);
         return;
     }
     json_key(&w->out, STR("metadata"));
@@ -497,14 +497,14 @@ static size_t count_breakpoints(const struct anthropic_writer *w)
 }
 
 bool anthropic_write_request(struct arena *arena, const struct chat *chat,
-                             const struct anthropic_options *options,
-                             struct buf *buf, struct anthropic_notes *notes,
+                             const struct request_style *style, struct buf *buf,
+                             struct request_notes *notes,
                              struct chat_error *error)
 {
     struct anthropic_writer writer = {
         .arena = arena,
         .chat = chat,
-        .options = options,
+        .style = style,
         .notes = notes,
         .error = error,
         .out = json_out_to(buf),
@@ -512,8 +512,7 @@ bool anthropic_write_request(struct arena *arena, const struct chat *chat,
     struct anthropic_writer *w = &writer;
     size_t breakpoints;
 
-    *notes = (struct anthropic_notes){0};
-    notes->dropped = ARENA_ARRAY(arena, struct str, chat->other_count + 8);
+    request_notes_init(notes, arena, chat);
     names_of_tools(arena, chat, &notes->names);
     if (!refuse_unsupported(w) || !decide_max_tokens(w) ||
         !anthropic_sort_messages(w))
@@ -526,7 +525,7 @@ bool anthropic_write_request(struct arena *arena, const struct chat *chat,
         w->skip_breakpoints = breakpoints - CACHE_BREAKPOINTS;
 
     json_open(&w->out, '{');
-    json_member_str(&w->out, STR("model"), options->model);
+    json_member_str(&w->out, STR("model"), style->model);
     json_member_i64(&w->out, STR("max_tokens"), w->max_tokens);
     /* Tools, system, messages: the order of the prompt, so that the cache
      * breakpoints are counted in theirs. */
@@ -540,7 +539,7 @@ bool anthropic_write_request(struct arena *arena, const struct chat *chat,
     put_stops(w);
     put_user(w);
     put_service_tier(w);
-    if (options->caches_prompt && breakpoints == 0) {
+    if (style->caches_prompt && breakpoints == 0) {
         json_key(&w->out, STR("cache_control"));
         json_put_raw(&w->out, STR("{\"type\":\"ephemeral\"}"));
     }
@@ -549,8 +548,6 @@ bool anthropic_write_request(struct arena *arena, const struct chat *chat,
         json_put_bool(&w->out, true);
     }
     json_close(&w->out, '}');
-    for (unsigned i = 0; i < chat->other_count; i++)
-        drop(w, chat->others[i]);
     if (buf_failed(buf)) {
         *error = (struct chat_error){.error = ERR_MEMORY_BUDGET};
         return false;

@@ -18,6 +18,7 @@ void anthropic_stream_init(struct anthropic_stream *stream,
     *stream = (struct anthropic_stream){.names = names};
     buf_init(&stream->text, text_max);
     buf_init(&stream->signature, text_max);
+    buf_init(&stream->stop_sequence, 64 * 1024);
     buf_init(&stream->refusal, 64 * 1024);
 }
 
@@ -25,6 +26,7 @@ void anthropic_stream_fini(struct anthropic_stream *stream)
 {
     buf_fini(&stream->text);
     buf_fini(&stream->signature);
+    buf_fini(&stream->stop_sequence);
     buf_fini(&stream->refusal);
 }
 
@@ -52,6 +54,7 @@ static void start(struct anthropic_stream *stream, yyjson_val *message,
          &(struct chat_event){
              .kind = CHAT_EVENT_START,
              .id = anthropic_bare_id(json_get_text(message, STR("id"))),
+             .usage = anthropic_usage(&stream->counts),
          });
 }
 
@@ -211,6 +214,8 @@ static void take_message_delta(struct anthropic_stream *stream,
         return;
     stream->has_stop_reason = true;
     stream->finish = anthropic_finish(reason, stream->call_count > 0);
+    buf_clear(&stream->stop_sequence);
+    buf_put(&stream->stop_sequence, json_get_text(delta, STR("stop_sequence")));
     buf_clear(&stream->refusal);
     if (stream->finish == CHAT_FINISH_CONTENT_FILTER)
         buf_put(&stream->refusal,
@@ -229,6 +234,9 @@ static void finish(struct anthropic_stream *stream,
              .finish = stream->has_stop_reason
                            ? stream->finish
                            : anthropic_finish(STR(""), stream->call_count > 0),
+             .stop_sequence = stream->stop_sequence.len > 0
+                                  ? buf_str(&stream->stop_sequence)
+                                  : (struct str){NULL, 0},
              .refusal = buf_str(&stream->refusal),
              .usage = anthropic_usage(&stream->counts),
          });

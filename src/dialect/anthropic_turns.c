@@ -11,9 +11,13 @@ bool anthropic_is_blank(const struct chat_part *part)
 
 bool anthropic_has_parts(const struct chat_message *message)
 {
-    for (unsigned i = 0; i < message->part_count; i++)
-        if (!anthropic_is_blank(&message->parts[i]))
+    for (unsigned i = 0; i < message->part_count; i++) {
+        const struct chat_part *part = &message->parts[i];
+
+        if (part->kind != CHAT_THINKING && part->kind != CHAT_CALL &&
+            !anthropic_is_blank(part))
             return true;
+    }
     return false;
 }
 
@@ -46,22 +50,6 @@ static struct anthropic_piece *piece_add(struct anthropic_writer *w,
     return piece;
 }
 
-static void take_parts(struct anthropic_writer *w, struct anthropic_turn *turn,
-                       const struct chat_message *message)
-{
-    for (unsigned i = 0; i < message->part_count; i++) {
-        const struct chat_part *part = &message->parts[i];
-        struct anthropic_piece *piece;
-
-        if (anthropic_is_blank(part))
-            continue;
-        piece = piece_add(w, turn, message->index);
-        piece->part = part;
-        if (part->kind == CHAT_TEXT || part->kind == CHAT_REFUSAL)
-            piece->text = part->text;
-    }
-}
-
 /* Text blocks of a system message; they stand before all turns. */
 static bool sort_system(struct anthropic_writer *w,
                         const struct chat_message *message)
@@ -78,18 +66,6 @@ static bool sort_system(struct anthropic_writer *w,
             .text = part->text, .part = part, .message = message->index};
     }
     return true;
-}
-
-static void sort_user(struct anthropic_writer *w,
-                      const struct chat_message *message)
-{
-    struct anthropic_turn *turn = last_turn(w);
-
-    if (!anthropic_has_parts(message))
-        return;
-    if (turn == NULL || turn->is_assistant)
-        turn = turn_add(w, false);
-    take_parts(w, turn, message);
 }
 
 /* An id that no earlier call has. */
@@ -115,53 +91,64 @@ static struct str unique_id(struct anthropic_writer *w,
     return id;
 }
 
-static void take_calls(struct anthropic_writer *w, struct anthropic_turn *turn,
-                       const struct chat_message *message)
+static void take_call(struct anthropic_writer *w, struct anthropic_turn *turn,
+                      const struct chat_message *message, unsigned k)
 {
-    for (unsigned k = 0; k < message->call_count; k++) {
-        const struct chat_call *call = &message->calls[k];
-        size_t at = w->call_count++;
-        size_t *last = strmap_at(&w->last_call, call->id);
+    const struct chat_call *call = &message->calls[k];
+    size_t at = w->call_count++;
+    size_t *last = strmap_at(&w->last_call, call->id);
 
-        w->calls[at] = (struct anthropic_call){
-            .call = call, .id = unique_id(w, call, message->index, k)};
-        if (*last == 0)
-            *strmap_at(&w->next_result, call->id) = at + 1;
-        else
-            w->calls[*last - 1].next_same = at + 1;
-        *last = at + 1;
-        turn->call_count++;
-    }
+    w->calls[at] = (struct anthropic_call){
+        .call = call, .id = unique_id(w, call, message->index, k)};
+    if (*last == 0)
+        *strmap_at(&w->next_result, call->id) = at + 1;
+    else
+        w->calls[*last - 1].next_same = at + 1;
+    *last = at + 1;
+    turn->call_count++;
+    piece_add(w, turn, message->index)->call = at + 1;
 }
 
 /* Thinking that Claude signed goes back unchanged; what another model thought
  * would be refused. */
-static bool is_signed(yyjson_val *block)
+static void take_part(struct anthropic_writer *w, struct anthropic_turn *turn,
+                      const struct chat_message *message,
+                      const struct chat_part *part)
 {
-    struct str type = json_get_text(block, STR("type"));
-    struct str signature = json_get_text(block, STR("signature"));
+    struct anthropic_piece *piece;
 
-    return str_eq(type, STR("redacted_thinking")) ||
-           (str_eq(type, STR("thinking")) && signature.len > 0 &&
-            !str_eq(signature, STR("router-unsigned")));
+    if (part->kind == CHAT_CALL) {
+        take_call(w, turn, message, part->call);
+    } else if (part->kind == CHAT_THINKING) {
+        if (part->block != NULL)
+            piece_add(w, turn, message->index)->thinking = part->block;
+    } else if (!anthropic_is_blank(part)) {
+        piece = piece_add(w, turn, message->index);
+        piece->part = part;
+        if (part->kind == CHAT_TEXT || part->kind == CHAT_REFUSAL)
+            piece->text = part->text;
+    }
 }
 
-static void take_thinking(struct anthropic_writer *w,
-                          struct anthropic_turn *turn,
-                          const struct chat_message *message)
+static void sort_user(struct anthropic_writer *w,
+                      const struct chat_message *message)
 {
-    json_each_item (block, message->thinking) {
-        if (is_signed(block))
-            piece_add(w, turn, message->index)->thinking = block;
-    }
+    struct anthropic_turn *turn = last_turn(w);
+
+    if (!anthropic_has_parts(message))
+        return;
+    if (turn == NULL || turn->is_assistant)
+        turn = turn_add(w, false);
+    for (unsigned i = 0; i < message->part_count; i++)
+        take_part(w, turn, message, &message->parts[i]);
 }
 
 static bool has_thinking(const struct chat_message *message)
 {
-    json_each_item (block, message->thinking) {
-        if (is_signed(block))
+    for (unsigned i = 0; i < message->part_count; i++)
+        if (message->parts[i].kind == CHAT_THINKING &&
+            message->parts[i].block != NULL)
             return true;
-    }
     return false;
 }
 
@@ -169,28 +156,37 @@ static void sort_assistant(struct anthropic_writer *w,
                            const struct chat_message *message)
 {
     struct anthropic_turn *turn = last_turn(w);
-    bool says_refusal =
+    bool owes_refusal =
         !anthropic_has_parts(message) && !str_is_blank(message->refusal);
 
-    if (!anthropic_has_parts(message) && !says_refusal &&
+    if (!anthropic_has_parts(message) && !owes_refusal &&
         message->call_count == 0 && !has_thinking(message))
         return;
     if (turn == NULL || !turn->is_assistant || turn->has_results) {
         turn = turn_add(w, true);
         strmap_init(&w->next_result, w->arena);
         strmap_init(&w->last_call, w->arena);
+    } else {
+        turn->is_merged = true;
     }
-    take_thinking(w, turn, message);
-    take_parts(w, turn, message);
-    if (says_refusal)
+    for (unsigned i = 0; i < message->part_count; i++) {
+        const struct chat_part *part = &message->parts[i];
+
+        if (owes_refusal && part->kind == CHAT_CALL) {
+            piece_add(w, turn, message->index)->text = message->refusal;
+            owes_refusal = false;
+        }
+        take_part(w, turn, message, part);
+    }
+    if (owes_refusal)
         piece_add(w, turn, message->index)->text = message->refusal;
-    take_calls(w, turn, message);
 }
 
 static bool sort_result(struct anthropic_writer *w,
                         const struct chat_message *message)
 {
     size_t *next = strmap_find(&w->next_result, message->call_id);
+    const struct chat_words *words = w->chat->words;
     struct anthropic_turn *turn = NULL;
     size_t at;
 
@@ -203,8 +199,9 @@ static bool sort_result(struct anthropic_writer *w,
         struct str path =
             message->is_function
                 ? arena_printf(w->arena, "messages[%u]", message->index)
-                : arena_printf(w->arena, "messages[%u].tool_call_id",
-                               message->index);
+                : arena_printf(w->arena, "%.*s[%u].%.*s",
+                               STR_ARG(words->messages), message->index,
+                               STR_ARG(words->call_id));
         struct str id = str_clip(message->call_id, 80);
 
         return chat_refuse(w->error, w->arena, ERR_BAD_VALUE, path,
@@ -230,7 +227,7 @@ bool anthropic_sort_messages(struct anthropic_writer *w)
     for (unsigned i = 0; i < chat->message_count; i++) {
         const struct chat_message *message = &chat->messages[i];
 
-        parts += message->part_count + yyjson_arr_size(message->thinking) + 1;
+        parts += message->part_count + 1;
         calls += message->call_count;
     }
     w->system = ARENA_ARRAY(w->arena, struct anthropic_piece, parts);
@@ -269,7 +266,8 @@ bool anthropic_sort_messages(struct anthropic_writer *w)
         *piece_add(w, turn, 0) = w->system[--w->system_count];
     }
     if (w->turn_count == 0)
-        return chat_refuse(w->error, w->arena, ERR_BAD_VALUE, STR("messages"),
-                           "messages: all of them are blank");
+        return chat_refuse(
+            w->error, w->arena, ERR_BAD_VALUE, w->chat->words->messages,
+            "%.*s: all of them are blank", STR_ARG(w->chat->words->messages));
     return true;
 }

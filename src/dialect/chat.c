@@ -42,3 +42,41 @@ struct str chat_error_message(const struct chat_error *error)
     return error->message.ptr != NULL ? error->message
                                       : error_row(error->error)->says;
 }
+
+void chat_thinking(struct chat *chat, yyjson_val *block, struct chat_part *part)
+{
+    struct str type = json_get_text(block, STR("type"));
+    struct str signature = json_get_text(block, STR("signature"));
+    bool is_signed = str_eq(type, STR("redacted_thinking")) ||
+                     (str_eq(type, STR("thinking")) && signature.len > 0 &&
+                      !str_eq(signature, CHAT_UNSIGNED));
+
+    part->kind = CHAT_THINKING;
+    part->text = json_get_text(block, STR("thinking"));
+    part->block = is_signed ? block : NULL;
+    if (!is_signed)
+        chat->has_unsigned_thinking = true;
+    chat->characters += str_code_points(part->text);
+}
+
+/* Names of the caller's choosing: more of them are not worth the search. */
+enum { OTHERS_MAX = 100 };
+
+void chat_other(struct chat *chat, struct arena *arena, struct str name)
+{
+    if (chat->other_count == OTHERS_MAX)
+        return;
+    for (unsigned i = 0; i < chat->other_count; i++)
+        if (str_eq(chat->others[i], name))
+            return;
+    if (chat->other_count == chat->other_cap) {
+        unsigned cap = chat->other_cap == 0 ? 8 : chat->other_cap * 2;
+        struct str *grown = ARENA_ARRAY(arena, struct str, cap);
+
+        if (chat->other_count > 0)
+            memcpy(grown, chat->others, chat->other_count * sizeof(*grown));
+        chat->others = grown;
+        chat->other_cap = cap;
+    }
+    chat->others[chat->other_count++] = name;
+}

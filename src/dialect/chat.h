@@ -48,17 +48,28 @@ enum chat_part_kind {
     CHAT_REFUSAL,
     CHAT_IMAGE,
     CHAT_FILE,
-    CHAT_OTHER, /* a kind that only some backends know: `text` is its name */
+    CHAT_THINKING, /* what a model thought, CHAT_ASSISTANT only */
+    CHAT_CALL,     /* a tool call stands here, CHAT_ASSISTANT only */
+    CHAT_OTHER,    /* a kind that only some backends know: `text` is its name */
 };
 
+/* Images and files come as a URL (`url`: https: or data:), or as Base64 with
+ * its type (`media_type`, `data`), files also as plain text (`text`) or by
+ * reference (`file_id`). */
 struct chat_part {
     enum chat_part_kind kind;
-    unsigned index;       /* content[index] in the request */
-    struct str text;      /* CHAT_TEXT, CHAT_REFUSAL */
-    struct str url;       /* CHAT_IMAGE; CHAT_FILE: a data URL */
+    unsigned index;  /* content[index] in the request */
+    struct str text; /* CHAT_TEXT, CHAT_REFUSAL, CHAT_THINKING (may be empty),
+                        CHAT_FILE; CHAT_OTHER: the kind's name */
+    struct str url;
+    struct str media_type;
+    struct str data;
     struct str file_name; /* CHAT_FILE, may be empty */
-    struct str file_id;   /* CHAT_FILE by reference */
-    yyjson_val *cache;    /* a cache breakpoint behind this part, or NULL */
+    struct str file_id;
+    yyjson_val *cache; /* a cache breakpoint behind this part, or NULL */
+    yyjson_val *block; /* CHAT_THINKING: Anthropic's block as it was given out,
+                          with its signature; NULL: nobody signed it */
+    unsigned call;     /* CHAT_CALL: calls[call] of the message */
 };
 
 struct chat_call {
@@ -71,15 +82,17 @@ struct chat_call {
 struct chat_message {
     enum chat_role role;
     unsigned index;         /* messages[index] in the request */
-    bool content_is_string; /* and not a list of parts */
+    bool content_is_string; /* CHAT_TOOL: and not a list of parts */
     bool is_function;       /* CHAT_TOOL: the deprecated role "function" */
+    bool is_error;          /* CHAT_TOOL: the tool has failed */
+    /* In the order in which the model said them or the caller gave them. */
     struct chat_part *parts;
     unsigned part_count;
-    struct chat_call *calls; /* CHAT_ASSISTANT */
+    /* CHAT_ASSISTANT: each call has a part CHAT_CALL at its place */
+    struct chat_call *calls;
     unsigned call_count;
-    struct str call_id;   /* CHAT_TOOL: whose result this is */
-    struct str refusal;   /* CHAT_ASSISTANT, beside the parts */
-    yyjson_val *thinking; /* CHAT_ASSISTANT: list of signed blocks, or NULL */
+    struct str call_id; /* CHAT_TOOL: whose result this is */
+    struct str refusal; /* CHAT_ASSISTANT, beside the parts */
 };
 
 struct chat_tool {
@@ -116,9 +129,20 @@ enum chat_effort {
     CHAT_EFFORT_MAX,
 };
 
+/* What the caller's format calls the members of the common form: for errors
+ * and for the names of what was dropped. */
+struct chat_words {
+    struct str messages; /* messages: messages[index] */
+    struct str call_id;  /* tool_call_id, of a result */
+    struct str effort;   /* reasoning_effort */
+    struct str stops;    /* stop */
+    struct str user;     /* user */
+};
+
 struct chat {
     struct str body; /* the request as it came */
     struct json_doc doc;
+    const struct chat_words *words; /* static */
 
     struct str model; /* as the caller wrote it; empty when absent */
     size_t model_at;  /* where its value stands in `body`, quotes included; */
@@ -145,6 +169,7 @@ struct chat {
     enum chat_format format;
     yyjson_val *format_schema; /* CHAT_FORMAT_JSON_SCHEMA */
     enum chat_effort effort;
+    bool wants_thinking; /* asked for without saying how much */
     bool has_n;
     int64_t n;
     bool wants_audio;
@@ -154,14 +179,39 @@ struct chat {
     bool is_stream;
     bool include_usage; /* the stream's last chunk shall bear it */
 
-    /* top-level members that have no place in the common form */
+    /* Members that have no place in the common form, each once: of the top
+     * level, or deeper ones by their path without indexes
+     * ("messages[].name"). */
     struct str *others;
-    unsigned other_count;
+    unsigned other_count, other_cap;
 
     size_t characters; /* of all text: messages, system prompt, tools */
     unsigned image_count;
     unsigned file_count;
+    /* Built-in tools that a vendor's servers run, and no local model has. */
+    unsigned server_tool_count;
+    struct str server_tool; /* the first one's name */
+    /* Thinking that nobody signed: it must not go to who checks signatures. */
+    bool has_unsigned_thinking;
+
+    /* of the Responses format only */
+    struct str previous_id; /* previous_response_id */
+    bool is_stored;         /* `store`, which is on unless switched off */
+    bool wants_encrypted;   /* include: reasoning.encrypted_content */
+    struct str items;       /* the text of `input` */
+    struct str echo;        /* members of the request that the answer repeats */
 };
+
+/* Signature of thinking that no Claude has signed: Anthropic's callers insist
+ * on one. */
+#define CHAT_UNSIGNED STR("router-unsigned")
+
+/* A thinking block as Anthropic gave it out: sets *part. */
+void chat_thinking(struct chat *chat, yyjson_val *block,
+                   struct chat_part *part);
+/* One more member that has no place in the common form; twice is once, and
+ * a hundred are enough. */
+void chat_other(struct chat *chat, struct arena *arena, struct str name);
 
 /* --- what was answered -------------------------------------------------- */
 
@@ -175,10 +225,11 @@ enum chat_finish {
 
 struct chat_usage {
     bool is_known;
-    int64_t input;       /* all of the prompt, cached parts included */
-    int64_t cache_read;  /* of these, read from a cache */
-    int64_t cache_write; /* of these, written to one */
-    int64_t output;      /* reasoning included */
+    int64_t input;          /* all of the prompt, cached parts included */
+    int64_t cache_read;     /* of these, read from a cache */
+    int64_t cache_write;    /* of these, written to one */
+    int64_t cache_write_1h; /* of those written, the ones kept for an hour */
+    int64_t output;         /* reasoning included */
     bool has_reasoning;
     int64_t reasoning;
     struct str service_tier; /* empty when unknown */
@@ -214,20 +265,27 @@ struct chat_answer {
     struct chat_citation *citations;
     unsigned citation_count;
     enum chat_finish finish;
-    struct str refusal; /* the explanation, may be empty */
+    struct str stop_sequence; /* that ended it; ptr NULL: none */
+    struct str refusal;       /* the explanation, may be empty */
     struct chat_usage usage;
 };
 
 /* --- a piece of a streamed answer --------------------------------------- */
 
+/* START comes first and once, END or ERROR last.  What a reader tells is in
+ * order: a call's fragments come right behind its CALL, and nothing between
+ * them; a reader whose backend mixes them holds them back. */
 enum chat_event_kind {
-    CHAT_EVENT_START,     /* id */
-    CHAT_EVENT_TEXT,      /* text */
-    CHAT_EVENT_THINKING,  /* text */
-    CHAT_EVENT_BLOCK,     /* a thinking block is complete: block */
-    CHAT_EVENT_CALL,      /* a tool call begins: call.id, call.name, index */
+    CHAT_EVENT_START,    /* id; usage, as far as it is known */
+    CHAT_EVENT_TEXT,     /* text, never empty */
+    CHAT_EVENT_THINKING, /* text, never empty */
+    CHAT_EVENT_BLOCK,    /* the thinking so far is complete: block.  Its text is
+                            set where it was signed, else it may be empty; it
+                            may come without any THINKING before it */
+    CHAT_EVENT_CALL,     /* a tool call begins: call.id, call.name,
+                            call.is_custom, index */
     CHAT_EVENT_ARGUMENTS, /* text: a fragment of call `index` */
-    CHAT_EVENT_END,       /* finish, refusal, usage */
+    CHAT_EVENT_END,       /* finish, stop_sequence, refusal, usage */
     CHAT_EVENT_ERROR,     /* error */
 };
 
@@ -239,6 +297,7 @@ struct chat_event {
     struct chat_call call;
     struct chat_block block;
     enum chat_finish finish;
+    struct str stop_sequence; /* ptr NULL: none */
     struct str refusal;
     struct chat_usage usage;
     struct chat_error error;

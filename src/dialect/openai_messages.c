@@ -153,28 +153,29 @@ static bool read_part(struct openai_reader *r, yyjson_val *value, unsigned i,
     return true;
 }
 
+/* Into message->parts, where there is room. */
 static bool read_content(struct openai_reader *r, yyjson_val *content,
                          struct chat_message *message)
 {
+    unsigned index = 0;
+
     if (content == NULL)
         return true;
     if (yyjson_is_str(content)) {
+        struct chat_part *part = &message->parts[message->part_count++];
+
         message->content_is_string = true;
-        message->parts = ARENA_NEW(r->arena, struct chat_part);
-        message->part_count = 1;
-        message->parts[0].text = json_text(content);
-        r->chat->characters += str_code_points(message->parts[0].text);
+        part->text = json_text(content);
+        r->chat->characters += str_code_points(part->text);
         return true;
     }
     if (!yyjson_is_arr(content))
         return openai_wrong_type(r, message_path(r, message->index, ".content"),
                                  "a string or an array", content);
-    message->parts =
-        ARENA_ARRAY(r->arena, struct chat_part, yyjson_arr_size(content));
     json_each_item (item, content) {
-        struct chat_part *part = &message->parts[message->part_count];
+        struct chat_part *part = &message->parts[message->part_count++];
 
-        part->index = message->part_count++;
+        part->index = index++;
         if (!read_part(r, item, message->index, part))
             return false;
     }
@@ -241,6 +242,16 @@ static bool read_call(struct openai_reader *r, yyjson_val *value, unsigned i,
                          call);
 }
 
+/* Calls stand behind all else that was said. */
+static struct chat_call *call_add(struct chat_message *message)
+{
+    struct chat_part *part = &message->parts[message->part_count++];
+
+    part->kind = CHAT_CALL;
+    part->call = message->call_count;
+    return &message->calls[message->call_count++];
+}
+
 static bool read_calls(struct openai_reader *r, yyjson_val *value,
                        struct chat_message *message)
 {
@@ -254,13 +265,13 @@ static bool read_calls(struct openai_reader *r, yyjson_val *value,
     message->calls =
         ARENA_ARRAY(r->arena, struct chat_call, yyjson_arr_size(calls) + 1);
     json_each_item (item, calls) {
-        unsigned k = message->call_count++;
+        unsigned k = message->call_count;
 
-        if (!read_call(r, item, message->index, k, &message->calls[k]))
+        if (!read_call(r, item, message->index, k, call_add(message)))
             return false;
     }
     if (legacy != NULL) {
-        struct chat_call *call = &message->calls[message->call_count++];
+        struct chat_call *call = call_add(message);
 
         call->id =
             arena_printf(r->arena, "call_fn_%u", (unsigned)message->index);
@@ -271,20 +282,39 @@ static bool read_calls(struct openai_reader *r, yyjson_val *value,
     return true;
 }
 
+/* thinking_blocks, an extension: what Claude thought comes first. */
+static bool read_thinking(struct openai_reader *r, yyjson_val *blocks,
+                          struct chat_message *message)
+{
+    if (blocks != NULL && !yyjson_is_arr(blocks))
+        return openai_wrong_type(
+            r, message_path(r, message->index, ".thinking_blocks"), "an array",
+            blocks);
+    json_each_item (block, blocks) {
+        struct chat_part *part = &message->parts[message->part_count++];
+
+        chat_thinking(r->chat, block, part);
+    }
+    return true;
+}
+
 static bool read_assistant(struct openai_reader *r, yyjson_val *value,
                            struct chat_message *message)
 {
+    yyjson_val *thinking = json_get(value, STR("thinking_blocks"));
+    yyjson_val *content = json_get(value, STR("content"));
+
     if (!openai_take_text(r, value, STR("refusal"),
                           message_path(r, message->index, ""),
                           &message->refusal))
         return false;
     r->chat->characters += str_code_points(message->refusal);
-    message->thinking = json_get(value, STR("thinking_blocks"));
-    if (message->thinking != NULL && !yyjson_is_arr(message->thinking))
-        return openai_wrong_type(
-            r, message_path(r, message->index, ".thinking_blocks"), "an array",
-            message->thinking);
-    return read_calls(r, value, message);
+    message->parts = ARENA_ARRAY(
+        r->arena, struct chat_part,
+        yyjson_arr_size(thinking) + yyjson_arr_size(content) +
+            yyjson_arr_size(json_get(value, STR("tool_calls"))) + 2);
+    return read_thinking(r, thinking, message) &&
+           read_content(r, content, message) && read_calls(r, value, message);
 }
 
 static bool read_message(struct openai_reader *r, yyjson_val *value,
@@ -325,10 +355,13 @@ static bool read_message(struct openai_reader *r, yyjson_val *value,
             name);
     message->role = roles[i].role;
     message->is_function = str_eq(name, STR("function"));
-    if (!read_content(r, json_get(value, STR("content")), message))
-        return false;
     if (message->role == CHAT_ASSISTANT)
         return read_assistant(r, value, message);
+    message->parts =
+        ARENA_ARRAY(r->arena, struct chat_part,
+                    yyjson_arr_size(json_get(value, STR("content"))) + 1);
+    if (!read_content(r, json_get(value, STR("content")), message))
+        return false;
     if (message->role == CHAT_TOOL && !message->is_function) {
         if (!openai_take_text(r, value, STR("tool_call_id"),
                               message_path(r, message->index, ""),

@@ -134,7 +134,7 @@ static void put_annotations(struct json_out *out,
     json_close(out, ']');
 }
 
-static void put_message(struct json_out *out, const struct openai_style *style,
+static void put_message(struct json_out *out, const struct answer_style *style,
                         const struct chat_answer *answer)
 {
     unsigned calls = count_blocks(answer, CHAT_BLOCK_CALL);
@@ -195,7 +195,7 @@ static void put_id(struct json_out *out, struct str id)
     buf_put_char(out->buf, '"');
 }
 
-void openai_write_answer(const struct openai_style *style,
+void openai_write_answer(const struct answer_style *style,
                          const struct chat_answer *answer, struct buf *buf)
 {
     struct json_out out = json_out_to(buf);
@@ -226,7 +226,7 @@ void openai_write_answer(const struct openai_style *style,
 /* --- a streamed answer -------------------------------------------------- */
 
 void openai_stream_init(struct openai_stream *stream,
-                        const struct openai_style *style)
+                        const struct answer_style *style)
 {
     *stream = (struct openai_stream){.style = *style};
     buf_init(&stream->prefix, prefix_max);

@@ -223,7 +223,7 @@ static bool read_number_field(struct openai_reader *r, yyjson_val *value,
 /* Bytes; it comes back in headers. */
 enum { MODEL_MAX = 256 };
 
-static bool read_model(struct openai_reader *r, yyjson_val *value)
+bool openai_read_model(struct openai_reader *r, yyjson_val *value)
 {
     if (!read_text_field(r, value, "model", &r->chat->model))
         return false;
@@ -421,7 +421,7 @@ static const struct field {
     struct str name;
     bool (*read)(struct openai_reader *r, yyjson_val *value);
 } fields[] = {
-    {STR_INIT("model"), read_model},
+    {STR_INIT("model"), openai_read_model},
     {STR_INIT("messages"), openai_read_messages},
     {STR_INIT("stream"), read_stream},
     {STR_INIT("max_tokens"), read_max_tokens},
@@ -456,12 +456,8 @@ static bool read_member(struct openai_reader *r, yyjson_val *key,
     for (size_t i = 0; i < COUNT_OF(fields); i++) {
         if (!str_eq(name, fields[i].name))
             continue;
-        /* Parsers differ in which one they take: what the router judged must
-         * be what the model gets. */
         if ((*seen >> i & 1) != 0)
-            return chat_refuse(r->error, r->arena, ERR_BAD_VALUE, name,
-                               "%.*s: this field is there twice",
-                               STR_ARG(name));
+            return openai_twice(r, name);
         *seen |= UINT32_C(1) << i;
         if (i == 0)
             json_member_place(&chat->doc, chat->body, key, &chat->model_at,
@@ -469,7 +465,7 @@ static bool read_member(struct openai_reader *r, yyjson_val *key,
         return yyjson_is_null(value) || fields[i].read(r, value);
     }
     if (!yyjson_is_null(value))
-        chat->others[chat->other_count++] = name;
+        chat_other(chat, r->arena, name);
     return true;
 }
 
@@ -489,25 +485,47 @@ static bool refuse_json(struct openai_reader *r,
         trouble->says, trouble->line, trouble->column, trouble->offset);
 }
 
+static const struct chat_words openai_words = {
+    .messages = STR_INIT("messages"),
+    .call_id = STR_INIT("tool_call_id"),
+    .effort = STR_INIT("reasoning_effort"),
+    .stops = STR_INIT("stop"),
+    .user = STR_INIT("user"),
+};
+
+bool openai_twice(struct openai_reader *r, struct str name)
+{
+    return chat_refuse(r->error, r->arena, ERR_BAD_VALUE, name,
+                       "%.*s: this field is there twice", STR_ARG(name));
+}
+
+bool openai_read_body(struct openai_reader *r, struct str body)
+{
+    struct json_error trouble;
+
+    *r->chat = (struct chat){.body = body, .words = &openai_words};
+    if (str_is_blank(body))
+        return chat_refuse(r->error, r->arena, ERR_BAD_JSON,
+                           (struct str){NULL, 0},
+                           "The request has no body; expected a JSON object.");
+    if (!json_read(r->arena, body, &r->chat->doc, &trouble))
+        return refuse_json(r, &trouble);
+    if (!yyjson_is_obj(r->chat->doc.root))
+        return chat_refuse(r->error, r->arena, ERR_BAD_FIELD,
+                           (struct str){NULL, 0},
+                           "The request body must be a JSON object, got %s.",
+                           json_type_name(r->chat->doc.root));
+    return true;
+}
+
 bool openai_read_request(struct arena *arena, struct str body,
                          struct chat *chat, struct chat_error *error)
 {
     struct openai_reader reader = {arena, chat, error};
-    struct json_error trouble;
     uint32_t seen = 0;
 
-    *chat = (struct chat){.body = body};
-    if (str_is_blank(body))
-        return chat_refuse(error, arena, ERR_BAD_JSON, (struct str){NULL, 0},
-                           "The request has no body; expected a JSON object.");
-    if (!json_read(arena, body, &chat->doc, &trouble))
-        return refuse_json(&reader, &trouble);
-    if (!yyjson_is_obj(chat->doc.root))
-        return chat_refuse(error, arena, ERR_BAD_FIELD, (struct str){NULL, 0},
-                           "The request body must be a JSON object, got %s.",
-                           json_type_name(chat->doc.root));
-    chat->others =
-        ARENA_ARRAY(arena, struct str, yyjson_obj_size(chat->doc.root) + 1);
+    if (!openai_read_body(&reader, body))
+        return false;
     json_each_member (key, value, chat->doc.root) {
         if (!read_member(&reader, key, value, &seen))
             return false;

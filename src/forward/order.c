@@ -8,13 +8,18 @@ static void put_header(struct buf *out, struct str name, struct str value)
     buf_put(out, STR("\r\n"));
 }
 
-static void put_credentials(const struct backend *backend,
+static void put_credentials(const struct order *order,
+                            const struct backend *backend,
                             struct str anthropic_version, struct buf *out)
 {
     if (backend->dialect == DIALECT_ANTHROPIC) {
         if (secret_is_set(backend->key))
             put_header(out, STR("x-api-key"), backend->key.bytes);
-        put_header(out, STR("anthropic-version"), anthropic_version);
+        put_header(out, STR("anthropic-version"),
+                   order->anthropic_version.len > 0 ? order->anthropic_version
+                                                    : anthropic_version);
+        if (order->anthropic_beta.len > 0)
+            put_header(out, STR("anthropic-beta"), order->anthropic_beta);
     } else if (secret_is_set(backend->key)) {
         buf_put(out, STR("Authorization: Bearer "));
         buf_put(out, backend->key.bytes);
@@ -31,13 +36,17 @@ void order_write(const struct order *order, const struct replica *replica,
     buf_put_char(out, ' ');
     buf_put(out, replica->endpoint.path);
     buf_put(out, order->path);
+    if (order->query.len > 0) {
+        buf_put_char(out, '?');
+        buf_put(out, order->query);
+    }
     buf_put(out, STR(" HTTP/1.1\r\n"));
     put_header(out, STR("Host"), replica->endpoint.authority);
     put_header(out, STR("User-Agent"), STR("weir/" WEIR_VERSION));
     put_header(out, STR("Accept"),
                order->wants_stream ? STR("text/event-stream")
                                    : STR("application/json"));
-    put_credentials(replica->backend, anthropic_version, out);
+    put_credentials(order, replica->backend, anthropic_version, out);
     if (order->body_len > 0) {
         put_header(out, STR("Content-Type"), STR("application/json"));
         buf_put(out, STR("Content-Length: "));

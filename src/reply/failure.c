@@ -1,7 +1,5 @@
 #include "failure.h"
 
-#include "dialect/openai.h"
-
 /* Above what a writer of errors makes of the longest words. */
 enum { BODY_MAX = 128 * 1024 };
 
@@ -16,7 +14,8 @@ static void put_number_header(struct reply *reply, struct str name,
     buf_fini(&text);
 }
 
-static void answer(struct reply *reply, const struct chat_error *error)
+void failure_reply(struct reply *reply, const struct format *format,
+                   struct str id, const struct chat_error *error)
 {
     struct buf body;
     struct str piece;
@@ -30,24 +29,9 @@ static void answer(struct reply *reply, const struct chat_error *error)
     if (error->error == ERR_UNAUTHORIZED)
         reply_header(reply, STR("WWW-Authenticate"), STR("Bearer"));
     buf_init(&body, BODY_MAX);
-    openai_write_error(error, &body);
+    format->write_error(error, id, &body);
     piece = buf_str(&body);
-    reply_whole(reply, chat_error_status(error), STR("application/json"),
+    reply_whole(reply, format->error_status(error), STR("application/json"),
                 &piece, 1);
     buf_fini(&body);
-}
-
-void failure_reply(struct reply *reply, const struct chat_error *error)
-{
-    struct buf last;
-
-    if (!reply->has_begun) {
-        answer(reply, error);
-        return;
-    }
-    buf_init(&last, BODY_MAX);
-    openai_write_stream_error(error, &last);
-    reply_put(reply, buf_str(&last));
-    buf_fini(&last);
-    reply_end(reply);
 }

@@ -3,17 +3,21 @@
 #define WEIR_PAGES_H
 
 #include "catalog.h"
+#include "head.h"
 #include "reply/reply.h"
 
 /* {"status":"ok"}: the process is alive. */
 void page_health(struct reply *reply);
 /* 200 while new requests are welcome, 503 while the process drains. */
 void page_ready(struct reply *reply, bool is_draining);
-/* GET /v1/models: every name that a caller may use. */
-void page_models(struct reply *reply, const struct catalog *catalog);
+/* GET /v1/models: every name that a caller may use, in Anthropic's shape if
+ * the request's head names an anthropic-version, else in OpenAI's. */
+void page_models(struct reply *reply, const struct head *head,
+                 const struct catalog *catalog);
 /* GET /v1/models/{id}; percent-encoded or raw. */
 void page_model(struct reply *reply, struct arena *arena,
-                const struct catalog *catalog, struct str id);
+                const struct head *head, const struct catalog *catalog,
+                struct str id);
 /* How the replicas are doing, for /metrics. */
 void page_put_replicas(const struct catalog *catalog, struct buf *out);
 /* GET /metrics, whose text has been made already. */

@@ -1,6 +1,8 @@
 /* The error bodies and headers of backends, in any shape: an error of ours,
  * with a status and words. */
 #include "check.h"
+#include "dialect/anthropic.h"
+#include "dialect/openai.h"
 #include "dialect/oracle.h"
 #include "fuzz.h"
 

@@ -71,10 +71,12 @@ static bool is_draining(void *ctx)
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
+    static struct store store;
     static const struct worker_host host = {
         .on_health = on_health,
         .write_metrics = write_metrics,
         .is_draining = is_draining,
+        .store = &store,
     };
 
     (void)argc;
@@ -82,6 +84,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     (void)signal(SIGPIPE, SIG_IGN);
     log_setup(getenv("FUZZ_LOG") != NULL ? LOG_DEBUG : LOG_ERROR, LOG_LOGFMT);
     catalog = given_catalog(configuration);
+    store_init(&store);
     /* its thread is never begun: see net.c */
     worker_start(&worker, catalog, &memory_used, &host);
     return 0;

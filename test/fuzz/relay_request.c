@@ -1,6 +1,7 @@
 /* A request of any caller, for a backend of the same dialect: every byte of
  * it but the model's name, which comes back as it was put in. */
 #include "check.h"
+#include "dialect/openai.h"
 #include "dialect/oracle.h"
 #include "fuzz.h"
 

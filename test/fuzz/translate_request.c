@@ -2,6 +2,8 @@
  * written so that none of the Messages API's own rules is broken, for every
  * kind of model. */
 #include "check.h"
+#include "dialect/anthropic.h"
+#include "dialect/openai.h"
 #include "dialect/oracle.h"
 #include "fuzz.h"
 
@@ -80,7 +82,7 @@ static void check_messages(yyjson_val *messages)
     }
 }
 
-static void check_request(struct str text, const struct anthropic_options *o)
+static void check_request(struct str text, const struct request_style *o)
 {
     yyjson_doc *doc = oracle_parse(text, false);
     yyjson_val *root = yyjson_doc_get_root(doc);
@@ -102,7 +104,7 @@ static void write_anthropic(struct arena *arena, const struct chat *chat)
 
     buf_init(&out, OUT_MAX);
     for (unsigned i = 0; i <= models->count; i += 3) {
-        struct anthropic_options options = {
+        struct request_style options = {
             .model = STR("upstream"),
             .traits = i < models->count ? &models->models[i] : &claude_unknown,
             .default_max_tokens = 8192,
@@ -110,7 +112,7 @@ static void write_anthropic(struct arena *arena, const struct chat *chat)
             .caches_prompt = i % 2 == 0,
             .is_2026_10_21 = i % 4 < 2,
         };
-        struct anthropic_notes notes;
+        struct request_notes notes;
         struct chat_error error = {.error = OK};
 
         buf_clear(&out);

@@ -48,6 +48,59 @@ test('one model can be looked up, also by an escaped name', async () => {
   });
 });
 
+test('a card tells what the model takes', async () => {
+  const card = async (id: string) =>
+    (await (await fetch(`${weir.url}/v1/models/${id}`)).json()) as any;
+  expect(await card('qwen2.5-7b')).toMatchObject({
+    backend: 'local',
+    serves: ['chat', 'completions'],
+    capabilities: { images: true, tools: true, structured_output: true, thinking: true },
+  });
+  expect(await card('qwen2.5-7b')).not.toHaveProperty('context_window');
+  for (const id of ['claude-haiku-4-5', 'claude-sonnet-4-6', 'cloud'])
+    expect(await card(id)).toMatchObject({
+      backend: 'cloud',
+      context_window: id === 'claude-haiku-4-5' ? 200_000 : 1_000_000,
+      max_output_tokens: expect.any(Number),
+    });
+  expect(await card('auto')).toEqual({
+    id: 'auto',
+    object: 'model',
+    created: 1790000000,
+    owned_by: 'weir',
+  });
+});
+
+test('a caller of Anthropic’s gets the models in its shape', async () => {
+  const get = (path: string) =>
+    fetch(weir.url + path, { headers: { 'anthropic-version': '2023-06-01', 'x-api-key': 'any' } });
+  const list = (await (await get('/v1/models?limit=1000')).json()) as any;
+  const ids = list.data.map((card: any) => card.id);
+  expect(ids).toEqual(expect.arrayContaining(['auto', 'local', 'qwen2.5-7b', 'claude-haiku-4-5']));
+  expect(Object.keys(list)).toEqual(['data', 'has_more', 'first_id', 'last_id']);
+  expect(list).toMatchObject({ has_more: false, first_id: 'auto', last_id: ids.at(-1) });
+  expect(list.data.find((card: any) => card.id === 'claude-haiku-4-5')).toEqual({
+    type: 'model',
+    id: 'claude-haiku-4-5',
+    display_name: 'claude-haiku-4-5',
+    created_at: new Date(1790000000_000).toISOString().replace('.000', ''),
+    max_input_tokens: 200_000,
+    max_tokens: 64_000,
+  });
+  expect(await (await get('/v1/models/qwen2.5-7b')).json()).toMatchObject({
+    type: 'model',
+    id: 'qwen2.5-7b',
+    max_input_tokens: null,
+    max_tokens: null,
+  });
+  const missing = await get('/v1/models/claude-none');
+  expect(missing.status).toBe(404);
+  expect(await missing.json()).toEqual({
+    type: 'error',
+    error: { type: 'not_found_error', message: 'The model "claude-none" does not exist.' },
+  });
+});
+
 test('an unknown path and a wrong method are refused in OpenAI’s shape', async () => {
   const path = await fetch(`${weir.url}/v2/nothing`);
   expect(path.status).toBe(404);

@@ -1,6 +1,9 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { hello, long, Sim, Weir } from './harness.ts';
+import { hello, long, pixel, Sim, weather, Weir } from './harness.ts';
 
 let sim: Sim;
 let weir: Weir;
@@ -15,8 +18,8 @@ afterAll(async () => {
 });
 
 /** Who answered, as the response headers have it. */
-async function decision(body: object, headers: Record<string, string> = {}) {
-  const answer = await weir.post({ messages: hello, ...body }, headers);
+async function decision(body: object, headers: Record<string, string> = {}, at = weir) {
+  const answer = await at.post({ messages: hello, ...body }, headers);
   expect(answer.status).toBe(200);
   const json = (await answer.json()) as OpenAI.ChatCompletion;
   expect(json.object).toBe('chat.completion');
@@ -214,5 +217,208 @@ describe('pins', () => {
       expect(answer.status, policy).toBe(400);
       expect(await answer.json()).toMatchObject({ error: { code: 'invalid_policy' } });
     }
+  });
+});
+
+describe('a code model beside the general one', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'weir-choosing-'));
+  let code: Sim;
+  let pair: Weir;
+
+  beforeAll(async () => {
+    code = await Sim.start('--model', 'Qwen/Qwen2.5-Coder-32B-Instruct');
+    const file = join(folder, 'weir.yaml');
+    writeFileSync(
+      file,
+      `backends:
+  - name: general
+    tier: local
+    url: ${sim.vllm}
+    models: [{ name: qwen2.5-7b, context_window: 1000, max_output: 400, images: false, thinking: false }]
+  - name: coder
+    tier: local
+    url: ${code.vllm}
+    models:
+      - { name: coder, upstream: Qwen/Qwen2.5-Coder-32B-Instruct, context_window: 32768, images: false }
+  - name: vectors
+    tier: local
+    url: ${code.vllm}
+    models: [{ name: embed, serves: embeddings }]
+  - name: anthropic
+    tier: cloud
+    url: ${sim.anthropic}
+    api_key: sk-test
+    default_model: claude-sonnet-4-6
+rules:
+  - name: agents
+    when: { tool: '^(Bash|Edit|apply_patch|shell)$' }
+    use: coder
+  - name: small-claude
+    when: { model: 'claude-haiku-*' }
+    use: coder
+  - name: code
+    when: { text: '(?i)\\b(python|typescript|stack trace)\\b' }
+    use: coder
+`,
+    );
+    pair = await Weir.start({}, '--config', file);
+  });
+  afterAll(async () => {
+    await pair?.stop();
+    await code?.stop();
+    rmSync(folder, { recursive: true });
+  });
+
+  const served = 'Qwen/Qwen2.5-Coder-32B-Instruct';
+  const tool = (name: string) => ({ ...weather, function: { ...weather.function, name } });
+  const seen = (image: boolean) => [
+    {
+      role: 'user',
+      content: [
+        { type: 'text', text: 'What is this?' },
+        ...(image ? [{ type: 'image_url', image_url: { url: pixel } }] : []),
+      ],
+    },
+  ];
+  const route = async (body: object, headers: Record<string, string> = {}) =>
+    (await (await pair.post({ messages: hello, ...body }, headers, '/v1/route')).json()) as any;
+
+  test('what speaks of code goes to the code model', async () => {
+    const about = [{ role: 'user', content: 'Explain this stack trace' }];
+    expect(await decision({ messages: about }, {}, pair)).toEqual({
+      backend: 'local',
+      target: 'coder',
+      served,
+      reason: 'rule:code',
+      echoed: 'auto',
+    });
+    expect((await code.lastBody('vllm')).messages).toEqual(about);
+    expect(await decision({}, {}, pair)).toMatchObject({ target: 'general', reason: 'rule:short' });
+  });
+
+  test('what brings the tools of a coding agent goes to the code model', async () => {
+    const tools = [tool('get_weather'), tool('Bash')];
+    expect(await decision({ tools }, {}, pair)).toMatchObject({ served, reason: 'rule:agents' });
+    expect(await decision({ tools: [tool('BashOutput')] }, {}, pair)).toMatchObject({
+      target: 'general',
+    });
+  });
+
+  test('a name of the cloud can be given to the code model', async () => {
+    expect(await decision({ model: 'claude-haiku-4-5' }, {}, pair)).toEqual({
+      backend: 'local',
+      target: 'coder',
+      served,
+      reason: 'rule:small-claude',
+      echoed: 'claude-haiku-4-5',
+    });
+    expect(await decision({ model: 'claude-opus-4-8' }, {}, pair)).toMatchObject({
+      backend: 'cloud',
+      served: 'claude-opus-4-8',
+      reason: 'explicit',
+    });
+    expect(await decision({ model: 'coder' }, {}, pair)).toMatchObject({ reason: 'explicit' });
+    // where the policy forbids the rule's model, the name means what it says
+    expect(
+      await decision({ model: 'claude-haiku-4-5' }, { 'x-router-policy': 'cloud-only' }, pair),
+    ).toMatchObject({ backend: 'cloud', served: 'claude-haiku-4-5', reason: 'explicit' });
+  });
+
+  test('what the first local model cannot take goes to the next, then to the cloud', async () => {
+    expect(await decision({ model: 'local', messages: long }, {}, pair)).toMatchObject({
+      target: 'coder',
+      served,
+      reason: 'fit:context',
+    });
+    expect(
+      await decision({ model: 'local', max_tokens: 401 }, {}, pair),
+    ).toMatchObject({ target: 'coder', reason: 'fit:output' });
+    expect(
+      await decision({ model: 'local', reasoning_effort: 'low' }, {}, pair),
+    ).toMatchObject({ target: 'coder', reason: 'fit:thinking' });
+    // neither has eyes
+    expect(await decision({ model: 'local', messages: seen(true) }, {}, pair)).toMatchObject({
+      backend: 'cloud',
+      served: 'claude-sonnet-4-6',
+      reason: 'fit:images',
+    });
+    expect(await decision({ model: 'local', messages: seen(false) }, {}, pair)).toMatchObject({
+      target: 'general',
+      reason: 'explicit',
+    });
+    // one model was named: that one, or the cloud
+    expect(await decision({ model: 'qwen2.5-7b', messages: long }, {}, pair)).toMatchObject({
+      backend: 'cloud',
+      reason: 'fit:context',
+    });
+  });
+
+  test('the route tells who was passed over', async () => {
+    expect(await route({ model: 'local', messages: seen(true) })).toMatchObject({
+      reason: 'fit:images',
+      passed_over: [
+        { target: 'general', model: 'qwen2.5-7b', cause: 'images' },
+        {
+          target: 'coder',
+          model: 'coder',
+          cause: 'images',
+          says: 'The model "coder" takes no images and no files, and the request has 1.',
+        },
+      ],
+    });
+    expect(await route({})).toMatchObject({ passed_over: [] });
+  });
+
+  test('what may not leave the tier and does not fit is refused by name', async () => {
+    const pinned = { 'x-router-policy': 'local-only' };
+    const ask = (body: object) => pair.openai({ defaultHeaders: pinned }).chat.completions
+      .create({ messages: hello, ...body } as any)
+      .catch((e) => e);
+    const context = await ask({ model: 'qwen2.5-7b', messages: long });
+    expect(context).toBeInstanceOf(OpenAI.BadRequestError);
+    expect(context).toMatchObject({
+      code: 'context_length_exceeded',
+      param: 'messages',
+      type: 'invalid_request_error',
+    });
+    expect(context.message).toContain(
+      'The maximum context length of the model "qwen2.5-7b" is 1000 tokens, ' +
+        'and the prompt has about 1075 (estimated).',
+    );
+    expect(await ask({ model: 'qwen2.5-7b', max_completion_tokens: 401 })).toMatchObject({
+      status: 400,
+      code: 'unsupported_value',
+      param: 'max_completion_tokens',
+    });
+    expect(await ask({ model: 'local', messages: seen(true) })).toMatchObject({
+      status: 400,
+      code: 'unsupported_content',
+      param: 'messages',
+    });
+    // near the window the server itself judges: 980 and 100 would be too many
+    const near = [{ role: 'user', content: long[0]!.content.slice(0, 3920) }];
+    expect(
+      await decision({ model: 'qwen2.5-7b', messages: near, max_tokens: 100 }, pinned, pair),
+    ).toMatchObject({ target: 'general', reason: 'explicit' });
+  });
+
+  test('a model that serves no chat is refused with those that do', async () => {
+    const error = await pair
+      .openai()
+      .chat.completions.create({ model: 'embed', messages: hello })
+      .catch((e) => e);
+    expect(error).toMatchObject({ status: 400, code: 'unsupported_value', param: 'model' });
+    expect(error.message).toContain(
+      'The model "embed" serves embeddings, not chat. Models that serve chat: ' +
+        'auto, local, cloud, claude, claude-*, qwen2.5-7b, coder, claude-sonnet-4-6.',
+    );
+    const card = await pair.openai().models.retrieve('embed');
+    expect(card).toMatchObject({ serves: ['embeddings'] });
+    const anthropic = await fetch(`${pair.url}/v1/models`, {
+      headers: { 'anthropic-version': '2023-06-01' },
+    });
+    const ids = ((await anthropic.json()) as any).data.map((model: any) => model.id);
+    expect(ids).toContain('coder');
+    expect(ids).not.toContain('embed');
   });
 });

@@ -43,7 +43,8 @@ static void the_short_form_makes_two_backends(void **state)
 {
     struct catalog *catalog = given_catalog(
         "local: {url: 'http://127.0.0.1:8000/v1, http://127.0.0.1:8001',\n"
-        "        model: qwen2.5-7b, context_window: 4096, api_key: k}\n"
+        "        model: qwen2.5-7b, context_window: 4096, max_output: 1024,\n"
+        "        api_key: k}\n"
         "cloud: {api_key: sk, url: 'http://127.0.0.1:9000'}\n");
     const struct backend *local = catalog->local;
     const struct backend *cloud = catalog->cloud;
@@ -62,6 +63,7 @@ static void the_short_form_makes_two_backends(void **state)
     assert_int_equal(atomic_load(&local->replicas[0].state), HEALTH_UNKNOWN);
     assert_str(local->default_model->name, "qwen2.5-7b");
     assert_true(local->default_model->context_window == 4096);
+    assert_true(local->default_model->max_output == 1024);
     assert_null(local->tls);
     assert_str(cloud->name, "anthropic");
     assert_int_equal(cloud->dialect, DIALECT_ANTHROPIC);
@@ -138,6 +140,80 @@ static void a_list_of_backends_replaces_the_short_form(void **state)
     catalog_unref(catalog);
 }
 
+static void models_know_what_they_take(void **state)
+{
+    struct catalog *catalog = given_catalog(
+        "backends:\n" CLOUD "  - name: edge\n"
+        "    tier: local\n"
+        "    url: http://127.0.0.1:3\n"
+        "    models:\n"
+        "      - {name: plain}\n"
+        "      - {name: odd, max_output: 7, structured_output: no,\n"
+        "         thinking: no, serves: 'completions,embeddings'}\n"
+        "  - {name: more, tier: cloud, url: 'http://127.0.0.1:4', models:\n"
+        "     [{name: claude-opus-5-5, context_window: 9, max_output: 8}]}\n");
+    const struct model *model = catalog_find_model(catalog, STR("plain"));
+
+    (void)state;
+    assert_true(model->context_window == 0 && model->max_output == 0);
+    assert_true(model->takes_structured && model->takes_thinking);
+    assert_true(model_serves(model, SERVICE_CHAT));
+    assert_true(model_serves(model, SERVICE_COMPLETIONS));
+    assert_false(model_serves(model, SERVICE_EMBEDDINGS));
+    model = catalog_find_model(catalog, STR("odd"));
+    assert_true(model->max_output == 7);
+    assert_false(model->takes_structured || model->takes_thinking);
+    assert_int_equal(model->serves,
+                     1u << SERVICE_COMPLETIONS | 1u << SERVICE_EMBEDDINGS);
+    /* Claude's limits need not be said, but may */
+    model = catalog_find_model(catalog, STR("claude-haiku-4-5"));
+    assert_true(model->context_window == 200000);
+    assert_true(model->max_output == 64000);
+    assert_int_equal(model->serves, 1u << SERVICE_CHAT);
+    model = catalog_find_model(catalog, STR("claude-opus-5-5"));
+    assert_true(model->context_window == 9 && model->max_output == 8);
+    catalog_unref(catalog);
+}
+
+static void only_who_serves_chat_stands_for_a_tier(void **state)
+{
+    static const char embedder[] =
+        "backends:\n"
+        "  - {name: vectors, tier: local, url: 'http://127.0.0.1:3',\n"
+        "     models: [{name: embed, serves: [embeddings]}]}\n";
+    struct catalog *catalog = given_catalog(embedder);
+    char yaml[1024];
+
+    (void)state;
+    assert_null(catalog->local);
+    assert_str(catalog->backends[0].default_model->name, "embed");
+    catalog_unref(catalog);
+    (void)snprintf(
+        yaml, sizeof(yaml), "%s%s", embedder,
+        "  - {name: both, tier: local, url: 'http://127.0.0.1:4',\n"
+        "     models: [{name: e, serves: embeddings}, {name: c}]}\n");
+    catalog = given_catalog(yaml);
+    assert_str(catalog->local->name, "both");
+    assert_str(catalog->local->default_model->name, "c");
+    catalog_unref(catalog);
+    assert_bad("backends:\n"
+               "  - {name: both, tier: local, url: 'http://127.0.0.1:4',\n"
+               "     default_model: e,\n"
+               "     models: [{name: e, serves: embeddings}, {name: c}]}\n",
+               "default_model: read \"e\", expected the name of a model that "
+               "serves chat");
+    assert_bad("backends:\n"
+               "  - {name: v, tier: cloud, url: 'http://127.0.0.1:4',\n"
+               "     models: [{name: claude-x, serves: [chat, "
+               "completions]}]}\n",
+               "serves: read \"chat, completions\", expected chat alone");
+    assert_bad("backends:\n"
+               "  - {name: v, tier: local, url: 'http://127.0.0.1:4',\n"
+               "     models: [{name: m, serves: [chat, speech]}]}\n",
+               "serves: read \"chat, speech\", expected a list of chat, "
+               "completions and embeddings");
+}
+
 static void backends_are_checked_against_one_another(void **state)
 {
     (void)state;
@@ -195,6 +271,8 @@ static void rules_are_read_and_the_thresholds_come_last(void **state)
                       "      header: 'X-Team :  a:b '\n"
                       "      key: team\n"
                       "      text: 'sel.ct'\n"
+                      "      tool: '^Bash$'\n"
+                      "      model: 'claude-*'\n"
                       "      hours: 22:00-06:30\n"
                       "    use: claude-haiku-4-5\n"
                       "    policy: cloud-only\n"
@@ -214,6 +292,8 @@ static void rules_are_read_and_the_thresholds_come_last(void **state)
     assert_str(rule->header_value, "a:b");
     assert_str(rule->key, "team");
     assert_non_null(rule->text);
+    assert_int_equal(regex_match(rule->tool, STR("Bash")), REGEX_YES);
+    assert_str(rule->model, "claude-*");
     assert_int_equal(rule->from_minute, 22 * 60);
     assert_int_equal(rule->to_minute, 6 * 60 + 30);
     assert_str(rule->use_model->name, "claude-haiku-4-5");
@@ -225,6 +305,8 @@ static void rules_are_read_and_the_thresholds_come_last(void **state)
     assert_false(rule->has_min_tokens || rule->has_max_answer);
     assert_int_equal(rule->header_name.len, 0);
     assert_null(rule->text);
+    assert_null(rule->tool);
+    assert_int_equal(rule->model.len, 0);
     assert_int_equal(rule->from_minute, rule->to_minute);
     assert_int_equal(rule->use_tier, TIER_LOCAL);
     assert_int_equal(rule->policy, TIER_NONE);
@@ -290,7 +372,8 @@ static void settings_are_taken_over(void **state)
         "workers: 3\n"
         "routing: {assumed_max_tokens: 99, cloud_falls_back: never}\n"
         "translation: {default_max_tokens: 5, reasoning_output: none,\n"
-        "  thinking_blocks: true, prompt_cache: true,\n"
+        "  thinking_blocks: true, prompt_cache: true, strict: yes,\n"
+        "  builtin_tools: drop,\n"
         "  anthropic_version: '2026-10-21'}\n"
         "timeouts: {connect: 1ms, first_byte: 2ms, first_token: 3ms,\n"
         "  idle: 4ms, total: 5ms, hold: 6ms, retry_after: 7ms, head: 8ms,\n"
@@ -298,7 +381,8 @@ static void settings_are_taken_over(void **state)
         "  comment: 13ms}\n"
         "probe: {interval: 14ms, cold_interval: 15ms, timeout: 16ms,\n"
         "  rest: 17ms}\n"
-        "limits: {body: 18, answer: 19, memory: 20, pool: 21}\n");
+        "limits: {body: 18, answer: 19, memory: 20, pool: 21}\n"
+        "responses: {store_bytes: 22, store_ttl: 23ms}\n");
     const struct settings *s = &catalog->settings;
 
     (void)state;
@@ -331,12 +415,26 @@ static void settings_are_taken_over(void **state)
     assert_int_equal(s->answer_bytes, 19);
     assert_int_equal(s->memory_bytes, 20);
     assert_int_equal(s->pool_size, 21);
+    assert_true(s->is_strict && s->drops_builtin_tools);
+    assert_int_equal(s->store_bytes, 22);
+    assert_int_equal(s->store_ttl_ms, 23);
     catalog_unref(catalog);
 
     catalog = given_catalog("translation: {anthropic_version: 2023-06-01}\n");
     assert_false(catalog->settings.is_anthropic_2026_10_21);
     assert_true(catalog->settings.workers >= 1); /* auto */
+    assert_false(catalog->settings.is_strict);
+    assert_false(catalog->settings.drops_builtin_tools);
+    assert_int_equal(catalog->settings.store_bytes, 64 << 20);
+    assert_int_equal(catalog->settings.store_ttl_ms, 3600 * 1000);
     catalog_unref(catalog);
+    catalog = given_catalog("responses: {store_bytes: 0}\n");
+    assert_int_equal(catalog->settings.store_bytes, 0); /* switched off */
+    catalog_unref(catalog);
+    assert_bad("responses: {store_ttl: 0}\n",
+               "responses.store_ttl: read \"0\", expected more than 0");
+    assert_bad("translation: {builtin_tools: keep}\n",
+               "read \"keep\", expected refuse or drop");
     catalog = given_catalog("translation: {anthropic_version: 2027-01-01}\n");
     assert_true(catalog->settings.is_anthropic_2026_10_21);
     catalog_unref(catalog);
@@ -389,6 +487,8 @@ int main(void)
         with_problems(the_short_form_makes_two_backends),
         with_problems(one_tier_alone_is_enough),
         with_problems(a_list_of_backends_replaces_the_short_form),
+        with_problems(models_know_what_they_take),
+        with_problems(only_who_serves_chat_stands_for_a_tier),
         with_problems(backends_are_checked_against_one_another),
         with_problems(rules_are_read_and_the_thresholds_come_last),
         with_problems(rules_are_checked_against_the_rest),

@@ -147,6 +147,22 @@ static void words_are_known_or_not(void **state)
     assert_values(LOG_FORMAT, formats, bad);
 }
 
+static void services_are_a_list_of_words(void **state)
+{
+    static const struct value_case good[] = {
+        {"chat", 1 << SERVICE_CHAT},
+        {"embeddings", 1 << SERVICE_EMBEDDINGS},
+        {"chat, completions", 1 << SERVICE_CHAT | 1 << SERVICE_COMPLETIONS},
+        {"Chat,chat", 1 << SERVICE_CHAT}};
+    static const char *const bad[] = {"", "speech", "chat, speech", ",",
+                                      "chat completions"};
+
+    (void)state;
+    assert_values(SERVES, good, bad);
+    assert_true(config_type_is_list(CONFIG_TYPE_SERVES));
+    assert_false(config_type_is_list(CONFIG_TYPE_TEXT));
+}
+
 static void permissions_are_octal(void **state)
 {
     static const struct value_case good[] = {
@@ -248,6 +264,7 @@ int main(void)
         cmocka_unit_test(durations_need_their_unit),
         cmocka_unit_test(bools_have_four_words_each),
         cmocka_unit_test(words_are_known_or_not),
+        cmocka_unit_test(services_are_a_list_of_words),
         cmocka_unit_test(permissions_are_octal),
         cmocka_unit_test(hours_are_two_times_of_day),
         cmocka_unit_test(names_are_printable_ascii),

@@ -1,9 +1,11 @@
 #include "oracle.h"
 
 #include "check.h"
+#include "dialect/anthropic.h"
+#include "dialect/openai.h"
 #include "lenient.h"
 
-const struct openai_style oracle_style = {
+const struct answer_style oracle_style = {
     .model = STR_INIT("the \"model\""),
     .created = 1790000000,
     .shows_reasoning = true,
@@ -93,13 +95,16 @@ void oracle_whole(struct str body, bool is_translated)
 {
     struct str pieces[RELAY_PIECES];
     struct answer answer;
+    struct arena memory;
     struct arena arena;
     struct buf out;
     unsigned n;
 
     arena_init(&arena);
-    answer_init(&answer, is_translated, &oracle_style, oracle_names(),
-                EVENT_MAX);
+    arena_init(&memory);
+    answer_init(&answer, &memory,
+                is_translated ? &format_messages : &format_chat, &format_chat,
+                &oracle_style, oracle_names(), EVENT_MAX);
     n = answer_whole(&answer, &arena, body, oracle_names(), pieces);
     if (n > 0) {
         buf_init(&out, OUT_MAX);
@@ -109,6 +114,7 @@ void oracle_whole(struct str body, bool is_translated)
         buf_fini(&out);
     }
     answer_fini(&answer);
+    arena_clear(&memory);
     arena_clear(&arena);
 }
 
@@ -128,9 +134,12 @@ static enum answer_status run_stream(struct str bytes, bool is_translated,
 {
     enum answer_status status = ANSWER_GOES_ON;
     struct answer answer;
+    struct arena memory;
 
-    answer_init(&answer, is_translated, &oracle_style, oracle_names(),
-                EVENT_MAX);
+    arena_init(&memory);
+    answer_init(&answer, &memory,
+                is_translated ? &format_messages : &format_chat, &format_chat,
+                &oracle_style, oracle_names(), EVENT_MAX);
     while (bytes.len > 0 && status == ANSWER_GOES_ON) {
         size_t step = next_step(&seed);
 
@@ -142,6 +151,7 @@ static enum answer_status run_stream(struct str bytes, bool is_translated,
     if (status == ANSWER_FAILED)
         openai_write_stream_error(&answer.error, out);
     answer_fini(&answer);
+    arena_clear(&memory);
     return status;
 }
 

@@ -9,7 +9,7 @@
 
 enum { OUT_MAX = 64 << 20, EVENT_MAX = 1 << 20 };
 
-extern const struct openai_style oracle_style;
+extern const struct answer_style oracle_style;
 /* The models that are shipped. */
 const struct claude_models *oracle_models(void);
 const struct names *oracle_names(void);

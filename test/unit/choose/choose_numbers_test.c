@@ -79,7 +79,8 @@ static void only_whole_names_are_listed(void **state)
     buf_put_char(&yaml, '\0');
     catalog = given_catalog(yaml.ptr);
     for (size_t max = 280; max < 340; max++) {
-        struct str rest = choose_known_names(&arena, catalog, max);
+        struct str rest =
+            choose_known_names(&arena, catalog, SERVICE_CHAT, max);
         struct str name;
 
         assert_true(rest.len <= max);

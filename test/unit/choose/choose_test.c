@@ -169,7 +169,7 @@ static void the_known_names_have_a_bound(void **state)
     buf_printf(&yaml, "]}\n");
     buf_put_char(&yaml, '\0');
     use(yaml.ptr);
-    names = choose_known_names(&arena, catalog, 300);
+    names = choose_known_names(&arena, catalog, SERVICE_CHAT, 300);
     assert_true(names.len <= 300);
     assert_true(str_starts(names, STR("auto, local, model-0, model-1, ")));
     buf_fini(&yaml);
@@ -426,7 +426,6 @@ static void what_does_not_fit_goes_to_the_cloud(void **state)
     facts.max_tokens = 1097;
     assert_choice("small", "vendor", "none", "fit:context");
     assert_false(choice.wants_local);
-    assert_choice("local", "vendor", "none", "fit:context");
     /* a window that nobody has told is not exceeded */
     facts.max_tokens = 10;
     facts.prompt_tokens = 100000;
@@ -457,11 +456,13 @@ static void a_pin_is_stronger_than_the_fit(void **state)
     (void)state;
     use(BOTH);
     pin_by_header("local-only");
-    facts.prompt_tokens = 100000;
+    facts.prompt_tokens = 4096; /* the server may judge what is near */
     assert_choice("small", "gpu", "none", "explicit");
+    facts.prompt_tokens = 100000;
+    assert_refused("small", ERR_CONTEXT_LENGTH, "maximum context length");
     use("backends:\n" LOCAL);
     pin_by_header(NULL);
-    assert_choice("small", "gpu", "none", "explicit");
+    assert_refused("small", ERR_CONTEXT_LENGTH, "maximum context length");
 }
 
 static void the_cloud_falls_back_as_the_setting_says(void **state)
@@ -478,7 +479,11 @@ static void the_cloud_falls_back_as_the_setting_says(void **state)
     assert_choice("claude-x", "vendor", "gpu", "explicit");
     /* not to a model that cannot take it */
     facts.prompt_tokens = 4090;
-    assert_choice("cloud", "vendor", "none", "explicit");
+    assert_choice("cloud", "vendor", "gpu", "explicit");
+    assert_str(choice.targets[1].upstream, "blind");
+    assert_true(
+        try_model("cloud", ",\"tools\":[{\"function\":{\"name\":\"f\"}}]"));
+    assert_str(backend_name(1), "none");
     /* nor against a pin */
     facts.prompt_tokens = 2000;
     pin_by_header("cloud-only");

@@ -49,7 +49,7 @@ static void explain_for(const char *model)
         &chat, &error));
     assert_true(choose(&arena, catalog, &facts, &choice, &error));
     buf_clear(&out);
-    explain(&facts, &choice, NOW, &out);
+    explain(&arena, &facts, &choice, NOW, &out);
 }
 
 static void every_target_is_told_with_its_replicas(void **state)
@@ -71,7 +71,7 @@ static void every_target_is_told_with_its_replicas(void **state)
         "{\"backend\":\"cloud\",\"target\":\"vendor\",\"model\":"
         "\"claude-haiku-4-5\",\"reason\":\"fallback\",\"ready\":true,"
         "\"replicas\":[{\"replica\":0,\"state\":\"unknown\",\"usable\":true,"
-        "\"in_flight\":0}]}]}");
+        "\"in_flight\":0}]}],\"passed_over\":[]}");
 }
 
 static void what_is_not_ready_is_passed_over(void **state)

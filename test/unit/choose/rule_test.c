@@ -217,6 +217,91 @@ static void a_pattern_looks_at_every_text_of_the_messages(void **state)
     regex_free(rule.text);
 }
 
+static void a_tool_is_asked_for_by_its_name(void **state)
+{
+    struct rule rule = any();
+
+    (void)state;
+    rule.tool = regex_new(STR("^(Bash|Edit|apply_patch|shell)$"));
+    assert_non_null(rule.tool);
+    assert_false(rule_matches(&rule, &facts));
+    /* any of them; a description is no name */
+    ask("{\"messages\":[{\"role\":\"user\",\"content\":\"Bash\"}],\"tools\":"
+        "[{\"function\":{\"name\":\"BashOutput\",\"description\":"
+        "\"Bash\"}}]}");
+    assert_false(rule_matches(&rule, &facts));
+    ask("{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"tools\":"
+        "[{\"function\":{\"name\":\"f\"}},{\"function\":{\"name\":"
+        "\"Edit\"}}]}");
+    assert_true(rule_matches(&rule, &facts));
+    /* those that run elsewhere count, too */
+    ask("{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}");
+    chat.server_tool = STR("shell");
+    chat.server_tool_count = 1;
+    assert_true(rule_matches(&rule, &facts));
+    regex_free(rule.tool);
+    rule = any();
+    rule.tools = 0;
+    assert_false(rule_matches(&rule, &facts));
+    /* what nobody can decide: only a policy fails closed */
+    rule = any();
+    rule.tool = regex_new(STR("^(a+)+$"));
+    chat.server_tool = STR("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!");
+    assert_false(rule_matches(&rule, &facts));
+    rule.policy = TIER_LOCAL;
+    assert_true(rule_matches(&rule, &facts));
+    regex_free(rule.tool);
+}
+
+static void a_model_is_asked_for_by_a_pattern(void **state)
+{
+    static const struct {
+        const char *pattern, *name;
+        bool matches;
+    } cases[] = {
+        {"claude-haiku-*", "claude-haiku-4-5", true},
+        {"claude-haiku-*", "claude-haiku-", true},
+        {"claude-haiku-*", "claude-haiku", false},
+        {"claude-haiku-*", "Claude-haiku-4-5", false},
+        {"claude-haiku-*", "my-claude-haiku-4-5", false},
+        {"*haiku*", "claude-3-5-haiku-latest", true},
+        {"*-*-mini", "gpt-5-mini", true},
+        {"*-*-mini", "gpt-mini", false},
+        {"*ab", "aab", true},
+        {"*ab*ab", "abab", true},
+        {"*ab*ab", "aab", false},
+        {"a.c", "abc", false},
+        {"a?c", "abc", true},
+        {"a?c", "ac", false},
+        {"gpt-4o", "gpt-4o", true},
+        {"gpt-4o", "gpt-4o-mini", false},
+        {"**", "x", true},
+        {"auto", "", true}, /* none is auto */
+        {"auto", "auto", true},
+        {"*", "", true},
+        {"auto*", "automatic", true},
+    };
+    struct rule rule = any();
+    char name[1026];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        rule.model = str_of(cases[i].pattern);
+        chat.model = str_of(cases[i].name);
+        if (rule_matches(&rule, &facts) != cases[i].matches)
+            fail_msg("%s on %s", cases[i].pattern, cases[i].name);
+    }
+    /* no name is that long; a policy fails closed */
+    memset(name, 'a', sizeof(name));
+    rule.model = STR("a*");
+    chat.model = (struct str){name, 1024};
+    assert_true(rule_matches(&rule, &facts));
+    chat.model.len = 1025;
+    assert_false(rule_matches(&rule, &facts));
+    rule.policy = TIER_LOCAL;
+    assert_true(rule_matches(&rule, &facts));
+}
+
 static void all_conditions_must_hold(void **state)
 {
     struct rule rule = any();
@@ -256,6 +341,8 @@ int main(void)
         with_facts(a_key_is_asked_for_by_its_name),
         with_facts(hours_may_go_over_midnight),
         with_facts(a_pattern_looks_at_every_text_of_the_messages),
+        with_facts(a_tool_is_asked_for_by_its_name),
+        with_facts(a_model_is_asked_for_by_a_pattern),
         with_facts(all_conditions_must_hold),
         with_facts(four_characters_are_a_token),
     };

@@ -6,7 +6,7 @@
 enum { MAX_EVENT = 1 << 20 };
 
 static const struct names no_names;
-static struct openai_style style = {
+static struct answer_style style = {
     .model = STR_INIT("auto"),
     .created = 1790000000,
     .shows_reasoning = true,
@@ -42,11 +42,15 @@ static struct run run_stream(struct str stream, bool is_translated,
                              size_t first, size_t step, struct buf *to)
 {
     struct answer answer;
+    struct arena memory;
     struct run run;
     size_t at = 0;
     size_t n = first;
 
-    answer_init(&answer, is_translated, &style, &no_names, MAX_EVENT);
+    arena_init(&memory);
+    answer_init(&answer, &memory,
+                is_translated ? &format_messages : &format_chat, &format_chat,
+                &style, &no_names, MAX_EVENT);
     do {
         (void)answer_feed(&answer, str_slice(stream, at, at + n), to);
         at += n;
@@ -58,6 +62,7 @@ static struct run run_stream(struct str stream, bool is_translated,
     run.error = answer.error.error;
     run.has_token = answer.has_token;
     answer_fini(&answer);
+    arena_clear(&memory);
     return run;
 }
 
@@ -285,9 +290,12 @@ static void an_error_frame_fails_and_is_not_relayed(void **state)
 static void the_errors_words_outlive_the_event(void **state)
 {
     struct answer answer;
+    struct arena memory;
 
     (void)state;
-    answer_init(&answer, true, &style, &no_names, MAX_EVENT);
+    arena_init(&memory);
+    answer_init(&answer, &memory, &format_messages, &format_chat, &style,
+                &no_names, MAX_EVENT);
     assert_int_equal(
         answer_feed(&answer,
                     STR("data: {\"type\":\"error\",\"error\":{\"type\":"
@@ -296,6 +304,7 @@ static void the_errors_words_outlive_the_event(void **state)
         ANSWER_FAILED);
     assert_str(chat_error_message(&answer.error), "some words");
     answer_fini(&answer);
+    arena_clear(&memory);
 }
 
 static void what_is_no_chunk_fails(void **state)
@@ -326,14 +335,39 @@ static void a_blank_event_means_nothing(void **state)
                      ANSWER_ENDED);
 }
 
+static void a_stream_that_failed_ends_with_the_error(void **state)
+{
+    struct chat_error error = {.error = ERR_TRUNCATED, .retry_after_s = 5};
+    struct answer answer;
+    struct arena memory;
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        arena_init(&memory);
+        answer_init(&answer, &memory, i == 0 ? &format_chat : &format_messages,
+                    &format_chat, &style, &no_names, MAX_EVENT);
+        buf_clear(&out);
+        answer_fail(&answer, &error, &out);
+        assert_str(buf_str(&out),
+                   "data: {\"error\":{\"message\":\"The backend's answer ended "
+                   "early.\",\"type\":\"server_error\",\"param\":null,\"code\":"
+                   "\"upstream_stream_truncated\"}}\n\ndata: [DONE]\n\n");
+        answer_fini(&answer);
+        arena_clear(&memory);
+    }
+}
+
 static void an_event_above_the_bound_fails(void **state)
 {
     struct answer answer;
+    struct arena memory;
     char big[1000];
 
     (void)state;
     memset(big, 'x', sizeof(big));
-    answer_init(&answer, false, &style, &no_names, 4096);
+    arena_init(&memory);
+    answer_init(&answer, &memory, &format_chat, &format_chat, &style, &no_names,
+                4096);
     for (unsigned i = 0; i < 4; i++)
         assert_int_equal(
             answer_feed(&answer, (struct str){big, sizeof(big)}, &out),
@@ -344,6 +378,7 @@ static void an_event_above_the_bound_fails(void **state)
     assert_int_equal(answer_close(&answer, &out), ANSWER_FAILED);
     assert_int_equal(out.len, 0);
     answer_fini(&answer);
+    arena_clear(&memory);
 }
 
 /* --- complete answers --------------------------------------------------------
@@ -355,10 +390,14 @@ static void assert_whole(bool is_translated, struct str body,
     struct str pieces[RELAY_PIECES];
     struct arena arena;
     struct answer answer;
+    struct arena memory;
     unsigned n;
 
     arena_init(&arena);
-    answer_init(&answer, is_translated, &style, &no_names, MAX_EVENT);
+    arena_init(&memory);
+    answer_init(&answer, &memory,
+                is_translated ? &format_messages : &format_chat, &format_chat,
+                &style, &no_names, MAX_EVENT);
     n = answer_whole(&answer, &arena, body, &no_names, pieces);
     buf_clear(&out);
     for (unsigned i = 0; i < n; i++)
@@ -372,6 +411,7 @@ static void assert_whole(bool is_translated, struct str body,
         assert_true(answer.usage.input == 3);
     }
     answer_fini(&answer);
+    arena_clear(&memory);
     arena_clear(&arena);
 }
 
@@ -433,6 +473,7 @@ int main(void)
         with_out(the_errors_words_outlive_the_event),
         with_out(what_is_no_chunk_fails),
         with_out(a_blank_event_means_nothing),
+        with_out(a_stream_that_failed_ends_with_the_error),
         with_out(an_event_above_the_bound_fails),
         with_out(a_whole_answer_is_relayed_or_translated),
         with_out(what_is_no_whole_answer_gives_no_pieces),

@@ -356,7 +356,7 @@ static void a_breakpoint_in_a_result_counts_for_the_whole_result(void **state)
 
 static void the_option_sets_one_only_where_there_is_none(void **state)
 {
-    struct anthropic_options options = options_for(MODEL);
+    struct request_style options = options_for(MODEL);
     struct written w;
 
     (void)state;

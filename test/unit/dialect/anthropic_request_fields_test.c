@@ -51,7 +51,7 @@ static void max_tokens_is_always_there_and_never_above_the_models(void **state)
 
 static void the_default_too_is_cut_to_the_models_limit(void **state)
 {
-    struct anthropic_options options = options_for(HAIKU);
+    struct request_style options = options_for(HAIKU);
     struct written w;
 
     (void)state;
@@ -94,7 +94,7 @@ static void sampling_passes_only_where_it_is_taken(void **state)
 
 static void the_api_of_october_2026_has_no_sampling(void **state)
 {
-    struct anthropic_options options = options_for(SONNET);
+    struct request_style options = options_for(SONNET);
     struct written w;
 
     (void)state;
@@ -339,7 +339,7 @@ static void manual_thinking_gives_way_to_tools(void **state)
 
 static void hidden_reasoning_asks_for_no_summary(void **state)
 {
-    struct anthropic_options options = options_for(OPUS);
+    struct request_style options = options_for(OPUS);
     struct written w;
 
     (void)state;

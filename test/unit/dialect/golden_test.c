@@ -54,13 +54,13 @@ static void put_refusal(const struct chat_error *error, struct buf *actual)
     buf_put(actual, STR("}}"));
 }
 
-static struct anthropic_options options_of(const struct golden_case *c)
+static struct request_style options_of(const struct golden_case *c)
 {
     struct str model = text_at(c->context, "upstream_model");
     const struct claude_model *traits = claude_find(&models, model);
 
     assert_non_null(traits);
-    return (struct anthropic_options){
+    return (struct request_style){
         .model = model,
         .traits = traits,
         .default_max_tokens = 8192,
@@ -68,10 +68,10 @@ static struct anthropic_options options_of(const struct golden_case *c)
     };
 }
 
-static struct openai_style style_of(const struct golden_case *c,
+static struct answer_style style_of(const struct golden_case *c,
                                     const struct chat *request)
 {
-    return (struct openai_style){
+    return (struct answer_style){
         .model = text_at(c->context, "client_model"),
         .created = yyjson_get_sint(yyjson_obj_get(c->context, "now")),
         .shows_reasoning = true,
@@ -82,8 +82,8 @@ static struct openai_style style_of(const struct golden_case *c,
 
 static void run_request(const struct golden_case *c, struct buf *actual)
 {
-    struct anthropic_options options = options_of(c);
-    struct anthropic_notes notes;
+    struct request_style options = options_of(c);
+    struct request_notes notes;
     struct chat_error error;
     struct chat chat;
 
@@ -142,7 +142,7 @@ static void run_answer(const struct golden_case *c, struct buf *actual)
     struct chat request;
     struct names names;
     struct chat_answer answer;
-    struct openai_style style;
+    struct answer_style style;
 
     (void)read_context_request(c, &request, &names);
     style = style_of(c, &request);
@@ -195,7 +195,7 @@ static void run_stream(const struct golden_case *c, struct buf *actual)
     struct chat request;
     struct names names;
     struct anthropic_stream reader;
-    struct openai_style style;
+    struct answer_style style;
     struct buf sse;
     struct stream_run run = {.sse = &sse};
     struct chat_listener listener = {on_event, &run};

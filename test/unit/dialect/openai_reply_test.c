@@ -2,7 +2,7 @@
 #include "../testing.h"
 #include "dialect/openai.h"
 
-static const struct openai_style style = {
+static const struct answer_style style = {
     .model = STR_INIT("auto"),
     .created = 1790000000,
     .shows_reasoning = true,
@@ -122,7 +122,7 @@ static void thinking_is_shown_as_the_style_says(void **state)
         {.kind = CHAT_BLOCK_THINKING, .text = STR("m")},
     };
     struct chat_answer answer = {.blocks = blocks, .block_count = 3};
-    struct openai_style shown = style;
+    struct answer_style shown = style;
 
     (void)state;
     openai_write_answer(&shown, &answer, &out);
@@ -181,7 +181,7 @@ static void citations_and_the_tier_are_written(void **state)
     "\"delta\":"
 #define GOES_ON ",\"finish_reason\":null}]}\n\n"
 
-static void write_all(const struct openai_style *how,
+static void write_all(const struct answer_style *how,
                       const struct chat_event *events, size_t count)
 {
     struct openai_stream stream;
@@ -257,7 +257,7 @@ static void with_include_usage_every_chunk_has_the_key(void **state)
          .finish = CHAT_FINISH_STOP,
          .usage = {.is_known = true, .input = 3, .output = 4}},
     };
-    struct openai_style with_usage = style;
+    struct answer_style with_usage = style;
     struct str rest;
     struct str line;
     unsigned chunks = 0;
@@ -324,7 +324,7 @@ static void thinking_blocks_come_whole_when_asked_for(void **state)
                    .text = STR("hm"),
                    .signature = STR("s")}},
     };
-    struct openai_style how = style;
+    struct answer_style how = style;
 
     (void)state;
     how.shows_reasoning = false;
@@ -345,7 +345,7 @@ static void names_and_texts_are_escaped_in_every_chunk(void **state)
         {.kind = CHAT_EVENT_START, .id = STR("\"id\n")},
         {.kind = CHAT_EVENT_TEXT, .text = STR("a\nb\0c")},
     };
-    struct openai_style how = style;
+    struct answer_style how = style;
 
     (void)state;
     how.model = STR("m\"\\");

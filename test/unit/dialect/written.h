@@ -8,7 +8,7 @@
 struct written {
     struct asked asked;
     struct buf out;
-    struct anthropic_notes notes;
+    struct request_notes notes;
     struct chat_error error;
     yyjson_val *root; /* of what was written; NULL when it was refused */
     bool ok;
@@ -39,11 +39,11 @@ static int models_drop(void **state)
 }
 
 /* For `model`, or for one that is in no list. */
-static inline struct anthropic_options options_for(const char *model)
+static inline struct request_style options_for(const char *model)
 {
     const struct claude_model *traits = claude_find(&models, str_of(model));
 
-    return (struct anthropic_options){
+    return (struct request_style){
         .model = str_of(model),
         .traits = traits == NULL ? &claude_unknown : traits,
         .default_max_tokens = 8192,
@@ -52,7 +52,7 @@ static inline struct anthropic_options options_for(const char *model)
 }
 
 static inline void write_with(struct written *w, struct str body,
-                              const struct anthropic_options *options)
+                              const struct request_style *options)
 {
     struct json_doc doc;
     struct json_error trouble;
@@ -72,7 +72,7 @@ static inline void write_with(struct written *w, struct str body,
 static inline void write_for(struct written *w, const char *model,
                              struct str body)
 {
-    struct anthropic_options options = options_for(model);
+    struct request_style options = options_for(model);
 
     write_with(w, body, &options);
     if (!w->ok) {
@@ -123,7 +123,7 @@ static inline void assert_refused(const char *model, struct str body,
                                   enum error error, const char *param,
                                   const char *says)
 {
-    struct anthropic_options options = options_for(model);
+    struct request_style options = options_for(model);
     struct written w;
     struct str got;
 

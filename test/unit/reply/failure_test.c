@@ -30,8 +30,9 @@ static int finish(void **state)
 static void an_error_is_an_answer_with_its_status(void **state)
 {
     (void)state;
-    failure_reply(&reply, &(struct chat_error){.error = ERR_NO_SUCH_MODEL,
-                                               .param = STR("model")});
+    failure_reply(&reply, &format_chat, STR("req_1"),
+                  &(struct chat_error){.error = ERR_NO_SUCH_MODEL,
+                                       .param = STR("model")});
     assert_str(sink_double_text(&sink),
                "HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\n"
                "Content-Length: 121\r\n\r\n{\"error\":{\"message\":\"The "
@@ -44,7 +45,7 @@ static void what_a_caller_may_do_next_stands_in_the_headers(void **state)
     struct str text;
 
     (void)state;
-    failure_reply(&reply,
+    failure_reply(&reply, &format_chat, STR("req_1"),
                   &(struct chat_error){.error = ERR_BACKEND_BUSY,
                                        .retry_after_s = 17,
                                        .never_retry = true,
@@ -60,7 +61,8 @@ static void what_a_caller_may_do_next_stands_in_the_headers(void **state)
 static void who_is_unknown_is_asked_for_a_key(void **state)
 {
     (void)state;
-    failure_reply(&reply, &(struct chat_error){.error = ERR_UNAUTHORIZED});
+    failure_reply(&reply, &format_chat, STR("req_1"),
+                  &(struct chat_error){.error = ERR_UNAUTHORIZED});
     assert_true(str_starts(sink_double_text(&sink),
                            STR("HTTP/1.1 401 Unauthorized\r\n")));
     assert_has(buf_str(&sink.written), "\r\nWWW-Authenticate: Bearer\r\n");
@@ -77,36 +79,21 @@ static void a_backends_words_have_a_bound(void **state)
     (void)state;
     assert_non_null(text);
     memset(text, 1, SIZE); /* six bytes each, as JSON */
-    failure_reply(&reply, &(struct chat_error){.error = ERR_BAD_VALUE,
-                                               .message = words,
-                                               .param = words,
-                                               .code = words});
+    failure_reply(&reply, &format_chat, STR("req_1"),
+                  &(struct chat_error){.error = ERR_BAD_VALUE,
+                                       .message = words,
+                                       .param = words,
+                                       .code = words});
     assert_true(str_ends(sink_double_text(&sink), STR("\\u0001\"}}")));
     free(text);
-}
-
-static void a_stream_that_has_begun_ends_with_the_error(void **state)
-{
-    (void)state;
-    reply_stream(&reply);
-    reply_put(&reply, STR("data: {}\n\n"));
-    failure_reply(&reply, &(struct chat_error){.error = ERR_TRUNCATED,
-                                               .retry_after_s = 5});
-    assert_true(str_ends(
-        sink_double_text(&sink),
-        STR("data: {\"error\":{\"message\":\"The backend's answer ended "
-            "early.\",\"type\":\"server_error\",\"param\":null,\"code\":"
-            "\"upstream_stream_truncated\"}}\n\ndata: [DONE]\n\n\r\n"
-            "0\r\n\r\n")));
-    assert_true(str_starts(buf_str(&sink.written), STR("HTTP/1.1 200 OK")));
-    assert_lacks(buf_str(&sink.written), "Retry-After");
 }
 
 static void a_stream_that_has_not_begun_is_an_answer(void **state)
 {
     (void)state;
     reply_stream(&reply);
-    failure_reply(&reply, &(struct chat_error){.error = ERR_NOT_READY});
+    failure_reply(&reply, &format_chat, STR("req_1"),
+                  &(struct chat_error){.error = ERR_NOT_READY});
     assert_true(str_starts(sink_double_text(&sink),
                            STR("HTTP/1.1 503 Service Unavailable\r\n"
                                "Content-Type: application/json\r\n")));
@@ -124,14 +111,15 @@ static void every_error_can_be_said(void **state)
 
         sink_double_init(&each);
         reply_init(&one, &each.sink);
-        failure_reply(&one, &error);
+        failure_reply(&one, &format_chat, STR("req_1"), &error);
         (void)snprintf(front, sizeof(front), "HTTP/1.1 %d ",
                        error_row((enum error)i)->status);
         assert_true(str_starts(buf_str(&each.written), str_of(front)));
         reply_close(&one);
         sink_double_fini(&each);
     }
-    failure_reply(&reply, &(struct chat_error){.error = ERR_INTERNAL});
+    failure_reply(&reply, &format_chat, STR("req_1"),
+                  &(struct chat_error){.error = ERR_INTERNAL});
 }
 
 #define with_reply(test) cmocka_unit_test_setup_teardown(test, begin, finish)
@@ -143,7 +131,6 @@ int main(void)
         with_reply(what_a_caller_may_do_next_stands_in_the_headers),
         with_reply(who_is_unknown_is_asked_for_a_key),
         with_reply(a_backends_words_have_a_bound),
-        with_reply(a_stream_that_has_begun_ends_with_the_error),
         with_reply(a_stream_that_has_not_begun_is_an_answer),
         with_reply(every_error_can_be_said),
     };

@@ -1,0 +1,217 @@
+/* Plain completions and embeddings: text or tokens in, no messages.  They go
+ * to OpenAI-compatible backends only, as they came; what the choice must know
+ * is read here.
+ *
+ * Facts: the API reference of `POST /v1/completions` and `/v1/embeddings`.
+ * Their texts stand in the common form as those of one user, so that rules
+ * look at them as at any other. */
+#include "openai_private.h"
+
+/* `prompt` and `input`: a text, texts, the tokens of a text, or of several. */
+static bool add_input(struct openai_reader *r, struct str path,
+                      yyjson_val *value, struct chat_message *message)
+{
+    struct chat *chat = r->chat;
+
+    if (yyjson_is_str(value)) {
+        struct chat_part *part = &message->parts[message->part_count];
+
+        part->index = message->part_count++;
+        part->text = json_text(value);
+        chat->characters += str_code_points(part->text);
+        return true;
+    }
+    if (json_is_number(value)) {
+        chat->characters += 4; /* a token, as the choice counts them */
+        return true;
+    }
+    if (!yyjson_is_arr(value))
+        return openai_wrong_type(r, path, "a string or an array", value);
+    json_each_item (token, value) {
+        if (!json_is_number(token))
+            return openai_wrong_type(r, path, "token numbers", token);
+        chat->characters += 4;
+    }
+    return true;
+}
+
+static bool read_input(struct openai_reader *r, struct str name,
+                       yyjson_val *value)
+{
+    struct chat *chat = r->chat;
+    struct chat_message *message = ARENA_NEW(r->arena, struct chat_message);
+    unsigned index = 0;
+
+    message->role = CHAT_USER;
+    message->parts =
+        ARENA_ARRAY(r->arena, struct chat_part, yyjson_arr_size(value) + 1);
+    chat->messages = message;
+    chat->message_count = 1;
+    if (!yyjson_is_arr(value))
+        return yyjson_is_str(value)
+                   ? add_input(r, name, value, message)
+                   : openai_wrong_type(r, name, "a string or an array", value);
+    json_each_item (item, value) {
+        struct str path =
+            yyjson_is_str(item) || json_is_number(item)
+                ? name
+                : arena_printf(r->arena, "%.*s[%u]", STR_ARG(name), index);
+
+        if (!add_input(r, path, item, message))
+            return false;
+        index++;
+    }
+    return true;
+}
+
+static bool read_stream(struct openai_reader *r, yyjson_val *value)
+{
+    if (!yyjson_is_bool(value))
+        return openai_wrong_type(r, STR("stream"), "true or false", value);
+    r->chat->is_stream = json_is_true(value);
+    return true;
+}
+
+static bool read_max_tokens(struct openai_reader *r, yyjson_val *value)
+{
+    if (!json_to_i64(value, &r->chat->max_tokens))
+        return openai_wrong_type(r, STR("max_tokens"), "a whole number",
+                                 value);
+    r->chat->has_max_tokens = true;
+    r->chat->max_tokens_name = STR("max_tokens");
+    return true;
+}
+
+/* What the members do that matter to the choice; all the others pass. */
+struct plain {
+    struct str input; /* the name of the member with the texts */
+    bool is_completion;
+    bool has_model, has_input;
+};
+
+static bool read_member(struct openai_reader *r, struct plain *plain,
+                        yyjson_val *key, yyjson_val *value)
+{
+    struct chat *chat = r->chat;
+    struct str name = json_text(key);
+    bool *seen = str_eq(name, STR("model")) ? &plain->has_model
+                 : str_eq(name, plain->input) ? &plain->has_input
+                                              : NULL;
+
+    if (seen != NULL && *seen)
+        return openai_twice(r, name);
+    if (seen == &plain->has_model) {
+        *seen = true;
+        json_member_place(&chat->doc, chat->body, key, &chat->model_at,
+                          &chat->model_len);
+        return yyjson_is_null(value) || openai_read_model(r, value);
+    }
+    if (yyjson_is_null(value))
+        return true;
+    if (seen == &plain->has_input) {
+        *seen = true;
+        return read_input(r, name, value);
+    }
+    if (plain->is_completion && str_eq(name, STR("stream")))
+        return read_stream(r, value);
+    if (plain->is_completion && str_eq(name, STR("max_tokens")))
+        return read_max_tokens(r, value);
+    return true;
+}
+
+static bool read_plain(struct arena *arena, struct str body, struct chat *chat,
+                       struct chat_error *error, struct plain *plain)
+{
+    struct openai_reader reader = {arena, chat, error};
+
+    if (!openai_read_body(&reader, body))
+        return false;
+    json_each_member (key, value, chat->doc.root) {
+        if (!read_member(&reader, plain, key, value))
+            return false;
+    }
+    return plain->has_input || openai_missing(&reader, plain->input);
+}
+
+/* --- completions -------------------------------------------------------- */
+
+static bool read_completion(struct arena *arena, struct str body,
+                            struct chat *chat, struct chat_error *error)
+{
+    struct plain plain = {.input = STR("prompt"), .is_completion = true};
+
+    return read_plain(arena, body, chat, error, &plain);
+}
+
+static void write_error(const struct chat_error *error, struct str id,
+                        struct buf *out)
+{
+    (void)id;
+    openai_write_error(error, out);
+}
+
+const struct format format_completions = {
+    .name = STR_INIT("completions"),
+    .path = STR_INIT("/v1/completions"),
+    .with_openai = &format_completions,
+    .read_request = read_completion,
+    .read_error = openai_read_error,
+    .error_status = chat_error_status,
+    .write_error = write_error,
+    .relay_read = openai_relay_read,
+    .read_stream_error = openai_read_stream_error,
+    .write_stream_error = openai_write_stream_error,
+    .goodbye = STR_INIT("data: [DONE]\n\n"),
+    .done = STR_INIT("[DONE]"),
+    .keep_alive = STR_INIT(": keep-alive\n\n"),
+};
+
+/* --- embeddings --------------------------------------------------------- */
+
+static bool read_embedding(struct arena *arena, struct str body,
+                           struct chat *chat, struct chat_error *error)
+{
+    struct plain plain = {.input = STR("input")};
+
+    return read_plain(arena, body, chat, error, &plain);
+}
+
+static bool relay_embedding(struct arena *arena, struct str json,
+                            struct relay_facts *facts)
+{
+    struct json_doc doc;
+    struct json_error ignored;
+
+    facts->is_error = false;
+    facts->model_at = facts->model_len = 0;
+    if (!json_read(arena, json, &doc, &ignored) || !yyjson_is_obj(doc.root))
+        return false;
+    facts->root = doc.root;
+    json_each_member (key, value, doc.root) {
+        struct str name = json_text(key);
+
+        if (str_eq(name, STR("data")))
+            facts->has_token = yyjson_arr_size(value) > 0;
+        else if (str_eq(name, STR("model")) && yyjson_is_str(value) &&
+                 facts->model_len == 0)
+            json_member_place(&doc, json, key, &facts->model_at,
+                              &facts->model_len);
+        else if (str_eq(name, STR("usage")))
+            openai_read_usage(value, &facts->usage);
+        else if (str_eq(name, STR("error")))
+            facts->is_error = !yyjson_is_null(value);
+    }
+    return true;
+}
+
+const struct format format_embeddings = {
+    .name = STR_INIT("embeddings"),
+    .path = STR_INIT("/v1/embeddings"),
+    .with_openai = &format_embeddings,
+    .never_streams = true,
+    .read_request = read_embedding,
+    .read_error = openai_read_error,
+    .error_status = chat_error_status,
+    .write_error = write_error,
+    .relay_read = relay_embedding,
+};

@@ -1,0 +1,99 @@
+/* OpenAI Chat Completions (and plain completions) that pass as they are: what
+ * must be known of an answer or of a chunk. */
+#include "openai.h"
+
+static bool has_text(yyjson_val *delta, struct str key)
+{
+    return json_get_text(delta, key).len > 0;
+}
+
+/* A message or a delta that shows something to a reader of the answer. */
+static bool shows_token(yyjson_val *delta)
+{
+    return has_text(delta, STR("content")) || has_text(delta, STR("text")) ||
+           has_text(delta, STR("reasoning_content")) ||
+           has_text(delta, STR("reasoning")) ||
+           has_text(delta, STR("refusal")) ||
+           yyjson_arr_size(json_get(delta, STR("tool_calls"))) > 0 ||
+           json_get(delta, STR("function_call")) != NULL ||
+           json_get(delta, STR("audio")) != NULL;
+}
+
+enum chat_finish openai_finish(struct str name)
+{
+    if (name.len == 0)
+        return CHAT_FINISH_UNSET;
+    if (str_eq(name, STR("length")))
+        return CHAT_FINISH_LENGTH;
+    if (str_eq(name, STR("tool_calls")) || str_eq(name, STR("function_call")))
+        return CHAT_FINISH_TOOL_CALLS;
+    if (str_eq(name, STR("content_filter")))
+        return CHAT_FINISH_CONTENT_FILTER;
+    return CHAT_FINISH_STOP;
+}
+
+void openai_read_usage(yyjson_val *value, struct chat_usage *usage)
+{
+    yyjson_val *in = json_get(value, STR("prompt_tokens_details"));
+    yyjson_val *out = json_get(value, STR("completion_tokens_details"));
+
+    if (!yyjson_is_obj(value))
+        return;
+    *usage = (struct chat_usage){0};
+    usage->is_known = true;
+    usage->input = json_get_i64(value, STR("prompt_tokens"));
+    usage->output = json_get_i64(value, STR("completion_tokens"));
+    usage->cache_read = json_get_i64(in, STR("cached_tokens"));
+    usage->cache_write = json_get_i64(in, STR("cache_write_tokens"));
+    usage->has_reasoning = json_get(out, STR("reasoning_tokens")) != NULL;
+    usage->reasoning = json_get_i64(out, STR("reasoning_tokens"));
+}
+
+static void read_choice(yyjson_val *choice, struct relay_facts *facts)
+{
+    enum chat_finish finish =
+        openai_finish(json_get_text(choice, STR("finish_reason")));
+    yyjson_val *delta = json_get(choice, STR("delta"));
+
+    if (delta == NULL)
+        delta = json_get(choice, STR("message"));
+    if (delta == NULL)
+        delta = choice; /* of a plain completion */
+    if (shows_token(delta))
+        facts->has_token = true;
+    if (finish != CHAT_FINISH_UNSET)
+        facts->finish = finish;
+}
+
+bool openai_relay_read(struct arena *arena, struct str json,
+                       struct relay_facts *facts)
+{
+    struct json_doc doc;
+    struct json_error ignored;
+    bool has_choices = false;
+
+    facts->is_error = false;
+    facts->model_at = facts->model_len = 0;
+    if (!json_read(arena, json, &doc, &ignored) || !yyjson_is_obj(doc.root))
+        return false;
+    facts->root = doc.root;
+    json_each_member (key, value, doc.root) {
+        struct str name = json_text(key);
+
+        if (str_eq(name, STR("choices"))) {
+            has_choices = yyjson_is_arr(value);
+            json_each_item (choice, value) {
+                read_choice(choice, facts);
+            }
+        } else if (str_eq(name, STR("model"))) {
+            if (yyjson_is_str(value) && facts->model_len == 0)
+                json_member_place(&doc, json, key, &facts->model_at,
+                                  &facts->model_len);
+        } else if (str_eq(name, STR("usage"))) {
+            openai_read_usage(value, &facts->usage);
+        } else if (str_eq(name, STR("error"))) {
+            facts->is_error = !yyjson_is_null(value);
+        }
+    }
+    return has_choices || facts->is_error;
+}

@@ -1,0 +1,194 @@
+/* What outlives a request: stored responses, with which the next one of their
+ * conversation can go on, and what a Claude thought before its tool calls.
+ * Both belong to the caller's key, and are known to nobody else. */
+#include "clock.h"
+#include "exchange_private.h"
+
+/* Turns of one conversation that are read again. */
+enum { TURNS_MAX = 1000 };
+
+static struct store *store_of(const struct exchange *x)
+{
+    return x->worker->host->store;
+}
+
+static struct store_limits limits_of(const struct exchange *x)
+{
+    const struct settings *settings = exchange_settings(x);
+
+    return (struct store_limits){settings->store_bytes, settings->store_ttl_ms};
+}
+
+static struct str key_of(struct exchange *x, const char *kind, struct str id)
+{
+    return store_key(x->arena, kind, x->record.key, id);
+}
+
+/* The output items of a response that the router wrote itself. */
+static struct str output_of(struct arena *arena, struct str response)
+{
+    struct json_doc doc;
+    struct json_error ignored;
+    struct buf text;
+    struct json_out out = json_out_to(&text);
+    struct str copy;
+
+    if (!json_read(arena, response, &doc, &ignored))
+        return STR("");
+    buf_init(&text, SIZE_MAX / 2);
+    json_put_val(&out, json_get(doc.root, STR("output")));
+    copy = arena_copy(arena, buf_str(&text));
+    buf_fini(&text);
+    return copy;
+}
+
+static struct str id_of(struct arena *arena, struct str response)
+{
+    struct json_doc doc;
+    struct json_error ignored;
+
+    return json_read(arena, response, &doc, &ignored)
+               ? json_get_text(doc.root, STR("id"))
+               : STR("");
+}
+
+/* --- a conversation goes on --------------------------------------------- */
+
+static bool refuse_earlier(struct exchange *x)
+{
+    struct str id = str_clip(x->chat.previous_id, 80);
+
+    if (exchange_settings(x)->store_bytes == 0)
+        return chat_refuse(
+            &x->error, &x->work, ERR_UNSUPPORTED_PARAMETER,
+            STR("previous_response_id"),
+            "previous_response_id: this server stores no responses; send the "
+            "whole conversation as input instead");
+    return chat_refuse(&x->error, &x->work, ERR_NO_SUCH_RESPONSE,
+                       STR("previous_response_id"),
+                       "previous_response_id: no response with the id "
+                       "\"%.*s\" is stored (any more)",
+                       STR_ARG(id));
+}
+
+/* The items of one turn: what was asked, and what was answered. */
+static bool add_turn(struct exchange *x, const struct store_entry *turn,
+                     struct str texts[2])
+{
+    texts[0] = turn->texts[0];
+    texts[1] = output_of(&x->work, turn->texts[1]);
+    return texts[1].len > 0;
+}
+
+bool exchange_read_earlier(struct exchange *x)
+{
+    struct store_limits limits = limits_of(x);
+    const struct store_entry *turn;
+    struct str *texts;
+    size_t turns = 0;
+    size_t bytes = 0;
+
+    if (x->chat.previous_id.len == 0 || x->format->read_history == NULL)
+        return true;
+    if (limits.max_bytes > 0)
+        x->earlier =
+            store_take(store_of(x), key_of(x, "response", x->chat.previous_id),
+                       clock_ms(), &limits);
+    if (x->earlier == NULL)
+        return refuse_earlier(x);
+    for (turn = x->earlier; turn != NULL; turn = turn->parent) {
+        turns++;
+        bytes += turn->texts[0].len + turn->texts[1].len;
+    }
+    if (turns > TURNS_MAX || bytes > exchange_settings(x)->body_bytes)
+        return chat_refuse(&x->error, &x->work, ERR_BODY_TOO_LARGE,
+                           STR("previous_response_id"),
+                           "The conversation behind previous_response_id has "
+                           "%zu turns of %zu bytes, which is too much.",
+                           turns, bytes);
+    texts = ARENA_ARRAY(&x->work, struct str, 2 * turns);
+    turn = x->earlier;
+    for (size_t i = turns; i > 0; i--, turn = turn->parent)
+        if (!add_turn(x, turn, texts + 2 * (i - 1)))
+            return refuse_earlier(x);
+    return x->format->read_history(&x->work, texts, 2 * turns, &x->chat,
+                                   &x->error);
+}
+
+/* --- what a Claude thought ----------------------------------------------- */
+
+static void recall_message(struct exchange *x, struct chat_message *message)
+{
+    struct store_limits limits = limits_of(x);
+    struct store_entry *entry;
+
+    if (message->role != CHAT_ASSISTANT || message->call_count == 0)
+        return;
+    entry = store_take(store_of(x), key_of(x, "call", message->calls[0].id),
+                       clock_ms(), &limits);
+    if (entry == NULL)
+        return;
+    /* what one model has signed means nothing to another */
+    if (str_eq(entry->texts[1], exchange_target(x)->upstream))
+        (void)recall_apply(&x->work, &x->chat, message,
+                           arena_copy(&x->work, entry->texts[0]));
+    store_unref(entry);
+}
+
+void exchange_recall(struct exchange *x)
+{
+    if (exchange_settings(x)->store_bytes == 0 ||
+        exchange_target(x)->backend->dialect != DIALECT_ANTHROPIC)
+        return;
+    for (unsigned i = 0; i < x->chat.message_count; i++)
+        recall_message(x, &x->chat.messages[i]);
+}
+
+void exchange_note(struct exchange *x)
+{
+    if (exchange_settings(x)->store_bytes == 0 ||
+        exchange_target(x)->backend->dialect != DIALECT_ANTHROPIC ||
+        exchange_target_format(x) == x->format)
+        return;
+    recall_init(&x->recall, x->arena);
+    x->answer.recall = &x->recall;
+}
+
+/* --- at the end ---------------------------------------------------------- */
+
+static bool is_stored(const struct exchange *x)
+{
+    return x->chat.is_stored && x->format->read_history != NULL &&
+           exchange_settings(x)->store_bytes > 0;
+}
+
+void exchange_keep_items(struct exchange *x)
+{
+    if (is_stored(x))
+        x->items = arena_copy(x->arena, x->chat.items);
+}
+
+void exchange_remember(struct exchange *x, struct str result)
+{
+    struct store_limits limits = limits_of(x);
+
+    if (result.ptr == NULL)
+        result = answer_result(&x->answer);
+    if (result.len > 0 && is_stored(x)) {
+        struct str texts[STORE_TEXTS] = {x->items, result};
+        struct str id = id_of(x->arena, result);
+
+        if (id.len > 0)
+            (void)store_put(store_of(x), key_of(x, "response", id), texts,
+                            (unsigned)x->choice.allowed, x->earlier, clock_ms(),
+                            &limits);
+    }
+    if (x->answer.recall != NULL) {
+        struct str texts[STORE_TEXTS] = {recall_note(&x->recall),
+                                         exchange_target(x)->upstream};
+
+        if (texts[0].len > 0)
+            (void)store_put(store_of(x), key_of(x, "call", x->recall.first_id),
+                            texts, 0, NULL, clock_ms(), &limits);
+    }
+}

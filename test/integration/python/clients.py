@@ -171,7 +171,9 @@ def responses_errors():
     return {
         "busy": refused(lambda: create(model="cloud", input=BUSY)),
         "nobody": refused(lambda: create(model="nobody-has-it", input=COUNT)),
-        "wrong": refused(lambda: create(model=model, input=COUNT, max_output_tokens="x")),
+        "wrong": refused(
+            lambda: create(model=model, input=COUNT, extra_body={"max_output_tokens": "x"})
+        ),
     }
 
 
@@ -264,7 +266,9 @@ def messages_errors():
             lambda: create(model="cloud", max_tokens=100, messages=user(BUSY))
         ),
         "nobody": refused(lambda: create(model="nobody-has-it", **body)),
-        "wrong": refused(lambda: create(model=model, **{**body, "max_tokens": "x"})),
+        "wrong": refused(
+            lambda: create(model=model, **body, extra_body={"max_tokens": "x"})
+        ),
     }
 
 

@@ -1,5 +1,6 @@
 /* What the files that make a catalog share: catalog.c, catalog_ways.c (the
- * ways in and out) and catalog_rules.c.  Nobody else includes this. */
+ * ways in and out), catalog_models.c and catalog_rules.c.  Nobody else
+ * includes this. */
 #ifndef WEIR_CATALOG_PRIVATE_H
 #define WEIR_CATALOG_PRIVATE_H
 
@@ -22,6 +23,16 @@ void catalog_make_listen(struct maker *m);
  * those of the short form. */
 void catalog_make_proxies(struct maker *m, struct backend *backend,
                           const struct config_node *node);
+/* A model that takes everything; Claude's sizes are known. */
+struct model *catalog_add_model(struct maker *m, const struct backend *backend,
+                                struct str name, struct str upstream);
+/* The same from the file. */
+void catalog_make_model(struct maker *m, const struct backend *backend,
+                        const struct config_node *node);
+/* Which one stands for the backend, whose models begin at `first_model`. */
+void catalog_make_default_model(struct maker *m, struct backend *backend,
+                                const struct config_node *node,
+                                unsigned first_model);
 /* The rules of the file, and behind them the thresholds.  The models must be
  * there. */
 void catalog_make_rules(struct maker *m);

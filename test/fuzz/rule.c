@@ -11,7 +11,7 @@
 #include "given.h"
 #include "json.h"
 
-enum { LOOK_MAX_US = 3 * 1000 * 1000, BODY_MAX = 4 << 20 };
+enum { LOOK_MAX_US = 3 * 1000 * 1000, BODY_MAX = 4 << 20, NAME_LONGEST = 1024 };
 
 static struct catalog *catalog;
 
@@ -30,6 +30,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         "  - { name: words, use: local,\n"
         "      when: { text: '(?i)\\b(\\w+)\\s+\\1\\b' } }\n"
         "  - { name: team, use: local, when: { header: 'X-Team: red' } }\n"
+        "  - { name: named, use: local, when: { model: '*a*b?*' } }\n"
         "  - { name: any, use: local, when: { header: 'X-Team' } }\n"
         "  - { name: few, use: local, when: { max_prompt_tokens: 100 } }\n"
         "  - { name: many, use: local, when: { min_prompt_tokens: 101 } }\n"
@@ -56,6 +57,17 @@ static bool holds(const char *name, const struct rule_facts *facts)
     return false;
 }
 
+/* '*a*b?*', read in another way. */
+static bool has_a_before_b(struct str name)
+{
+    size_t at;
+
+    if (!str_find(name, STR("a"), &at))
+        return false;
+    name = str_slice(name, at + 1, name.len);
+    return str_find(name, STR("b"), &at) && at + 1 < name.len;
+}
+
 static void check_rules(const struct rule_facts *facts, struct str text,
                         struct str team)
 {
@@ -67,6 +79,8 @@ static void check_rules(const struct rule_facts *facts, struct str text,
     check(!holds("bomb", facts) || holds("guard", facts));
     check(holds("words", facts) == holds("words", facts));
     check(holds("any", facts));
+    check(holds("named", facts) ==
+          (team.len <= NAME_LONGEST && has_a_before_b(team)));
     check(holds("team", facts) == str_eq(str_trim(team), STR("red")));
     check(holds("few", facts) == (facts->prompt_tokens <= 100));
     check(holds("many", facts) != holds("few", facts));
@@ -100,6 +114,7 @@ static void take(struct str text, struct str team, const uint8_t numbers[4])
     if (openai_read_request(&arena, buf_str(&body), &chat, &error)) {
         facts.chat = &chat;
         facts.head = &head;
+        chat.model = team;
         check_rules(&facts, text, team);
     }
     head_fini(&head);

@@ -141,6 +141,44 @@ static bool write_body(struct exchange *x, struct request_notes *notes,
     return false;
 }
 
+/* Built-in tools run on a vendor's servers: another format has no word for
+ * them, and a model without them would answer something else. */
+static bool check_server_tools(const struct exchange *x,
+                               struct chat_error *error)
+{
+    struct arena *arena = x->arena;
+    struct str tool = str_clip(x->chat.server_tool, 80);
+
+    if (x->chat.server_tool_count == 0 ||
+        exchange_target_format(x) == x->format ||
+        exchange_settings(x)->drops_builtin_tools)
+        return true;
+    return chat_refuse(error, arena, ERR_UNSUPPORTED_PARAMETER, STR("tools"),
+                       "tools: the backend \"%.*s\" has no built-in tool "
+                       "\"%.*s\"; leave it out (or set "
+                       "translation.builtin_tools to drop)",
+                       STR_ARG(exchange_target(x)->backend->name),
+                       STR_ARG(tool));
+}
+
+/* Where the operator wants no request to lose anything. */
+static bool check_strict(const struct exchange *x,
+                         const struct request_notes *notes,
+                         struct chat_error *error)
+{
+    struct str field;
+
+    if (!exchange_settings(x)->is_strict || notes->dropped_count == 0)
+        return true;
+    field = arena_copy(x->arena, str_clip(notes->dropped[0], 80));
+    return chat_refuse(
+        error, x->arena, ERR_UNSUPPORTED_PARAMETER, field,
+        "%.*s: the backend \"%.*s\" cannot take this field, and nothing is "
+        "left out here (translation.strict); %u such fields in all",
+        STR_ARG(field), STR_ARG(exchange_target(x)->backend->name),
+        notes->dropped_count);
+}
+
 static void translate(struct exchange *x)
 {
     struct request_notes notes = {0};
@@ -149,7 +187,9 @@ static void translate(struct exchange *x)
     buf_clear(&x->order_body);
     /* room for most: a translation is about as long as what it translates */
     (void)buf_reserve(&x->order_body, x->chat.body.len + ORDER_HEAD_BYTES);
-    x->is_translated = write_body(x, &notes, &error);
+    x->is_translated = check_server_tools(x, &error) &&
+                       write_body(x, &notes, &error) &&
+                       check_strict(x, &notes, &error);
     if (!x->is_translated) {
         x->excluded |= 1u << x->target;
         if (x->target > 0)
@@ -205,8 +245,8 @@ static void pass_anthropic_headers(const struct exchange *x,
     for (unsigned i = 0; i < head->count; i++) {
         struct str value = plain_words(head->fields[i].value, BETAS_MAX);
 
-        if (value.len == 0 || !str_eq_nocase(head->fields[i].name,
-                                             STR("anthropic-beta")))
+        if (value.len == 0 ||
+            !str_eq_nocase(head->fields[i].name, STR("anthropic-beta")))
             continue;
         if (betas.len > 0)
             buf_put_char(&betas, ',');

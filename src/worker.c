@@ -5,6 +5,7 @@
 
 #include "admit/key.h"
 #include "check.h"
+#include "clock.h"
 #include "drill.h"
 #include "exchange.h"
 #include "log.h"
@@ -19,13 +20,18 @@ enum place {
     PLACE_ROUTE,
     PLACE_MODELS,
     PLACE_MODEL,
+    PLACE_RESPONSE,
     PLACE_HEALTH,
     PLACE_READY,
     PLACE_METRICS,
     PLACE_DRILL,
 };
 
-enum { METHOD_GET = 1, METHOD_POST = 2 }; /* GET is HEAD, too */
+enum {
+    METHOD_GET = 1,
+    METHOD_POST = 2,
+    METHOD_DELETE = 4
+}; /* GET is HEAD, too */
 
 /* What a caller has to show. */
 enum guard {
@@ -48,6 +54,8 @@ static const struct route {
      &format_completions},
     {STR_INIT("/v1/embeddings"), PLACE_MODEL_CALL, METHOD_POST, false, KEY,
      &format_embeddings},
+    {STR_INIT("/v1/responses/"), PLACE_RESPONSE, METHOD_GET | METHOD_DELETE,
+     true, KEY, NULL},
     {STR_INIT("/v1/route"), PLACE_ROUTE, METHOD_POST, false, KEY, &format_chat},
     {STR_INIT("/v1/models"), PLACE_MODELS, METHOD_GET, false, KEY, NULL},
     {STR_INIT("/v1/models/"), PLACE_MODEL, METHOD_GET, true, KEY, NULL},
@@ -84,6 +92,8 @@ static unsigned method_of(struct str method)
 {
     if (str_eq(method, STR("POST")))
         return METHOD_POST;
+    if (str_eq(method, STR("DELETE")))
+        return METHOD_DELETE;
     return str_eq(method, STR("GET")) || str_eq(method, STR("HEAD"))
                ? METHOD_GET
                : 0;
@@ -95,6 +105,7 @@ static const char *use_of(const struct route *route)
         [METHOD_GET] = "use GET",
         [METHOD_POST] = "use POST",
         [METHOD_GET | METHOD_POST] = "use GET or POST",
+        [METHOD_GET | METHOD_DELETE] = "use GET or DELETE",
     };
 
     return uses[route->methods];
@@ -129,6 +140,26 @@ static void refuse_path(struct worker *worker, struct request *request)
                     detail.ptr);
 }
 
+/* What is stored belongs to a key, and is there for no other. */
+static void answer_response(struct worker *worker, struct request *request,
+                            struct str id, struct reply *reply)
+{
+    const struct settings *settings = &worker->catalog->settings;
+    struct store_limits limits = {settings->store_bytes,
+                                  settings->store_ttl_ms};
+    struct store *store = worker->host->store;
+    struct str owner = {NULL, 0};
+    const struct api_key *key;
+
+    if (key_check(worker->catalog, &request->head, &key) && key != NULL)
+        owner = key->name;
+    if (method_of(request->method) == METHOD_DELETE)
+        page_forget_response(reply, &request->arena, store, owner, id);
+    else
+        page_response(reply, &request->arena, store, &limits, owner, id,
+                      clock_ms());
+}
+
 static void answer_page(struct worker *worker, struct request *request,
                         const struct route *route)
 {
@@ -147,6 +178,12 @@ static void answer_page(struct worker *worker, struct request *request,
         page_model(
             &reply, &request->arena, &request->head, worker->catalog,
             str_slice(request->path, route->path.len, request->path.len));
+        break;
+    case PLACE_RESPONSE:
+        answer_response(
+            worker, request,
+            str_slice(request->path, route->path.len, request->path.len),
+            &reply);
         break;
     case PLACE_DRILL:
         drill_answer(worker, request, &reply);

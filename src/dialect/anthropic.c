@@ -1,5 +1,5 @@
 /* The row of Anthropic Messages. */
-#include "anthropic.h"
+#include "anthropic_door.h"
 
 static bool read_answer(struct arena *arena, struct str body,
                         const struct names *names, struct chat_answer *answer,
@@ -38,15 +38,25 @@ const struct format format_messages = {
     .path = STR_INIT("/v1/messages"),
     .with_openai = &format_chat,
     .with_anthropic = &format_messages,
+    .read_request = anthropic_read_request,
     .write_request = anthropic_write_request,
     .read_answer = read_answer,
+    .write_answer = anthropic_write_answer,
     .reader_open = reader_open,
     .reader_close = reader_close,
     .read_event = read_event,
     .read_end = read_end,
+    .writer_open = anthropic_writer_open,
+    .writer_close = anthropic_writer_close,
+    .write_event = anthropic_write_event,
     .read_error = anthropic_read_error,
+    .error_status = anthropic_error_status,
+    .error_retry_s = anthropic_error_retry_s,
+    .write_error = anthropic_write_error,
     .relay_read = anthropic_relay_read,
+    .rewrite = anthropic_rewrite,
     .read_stream_error = anthropic_read_stream_error,
+    .write_stream_error = anthropic_write_stream_error,
     .names_events = true,
     .goodbye = STR_INIT("event: message_stop\n"
                         "data: {\"type\":\"message_stop\"}\n\n"),

@@ -15,6 +15,11 @@ anthropic_write_request(struct arena *arena, const struct chat *chat,
                         const struct request_style *style, struct buf *out,
                         struct request_notes *notes, struct chat_error *error);
 
+/* A call's input: an object whatever the model wrote, since one bad call must
+ * not make the whole conversation unusable. */
+void anthropic_put_call_input(struct json_out *out, struct arena *arena,
+                              const struct chat_call *call);
+
 /* Reads the body of a complete answer.  The answer belongs to the arena and
  * borrows from `names`.  False when it is none. */
 MUST_USE bool anthropic_read_answer(struct arena *arena, struct str body,

@@ -241,31 +241,29 @@ static bool put_part(struct anthropic_writer *w, const struct chat_part *part,
     }
 }
 
-/* An object whatever the model wrote: one bad call must not make the whole
- * conversation unusable. */
-static void put_input(struct anthropic_writer *w, const struct chat_call *call)
+void anthropic_put_call_input(struct json_out *out, struct arena *arena,
+                              const struct chat_call *call)
 {
     struct json_doc doc;
     struct json_error ignored;
 
-    json_key(&w->out, STR("input"));
     if (!call->is_custom) {
         if (str_is_blank(call->arguments) ||
             str_eq(str_trim(call->arguments), STR("null"))) {
-            json_put_raw(&w->out, STR("{}"));
+            json_put_raw(out, STR("{}"));
             return;
         }
-        if (json_read(w->arena, call->arguments, &doc, &ignored) &&
+        if (json_read(arena, call->arguments, &doc, &ignored) &&
             yyjson_is_obj(doc.root)) {
-            json_put_val(&w->out, doc.root);
+            json_put_val(out, doc.root);
             return;
         }
     }
-    json_open(&w->out, '{');
-    json_member_str(&w->out,
+    json_open(out, '{');
+    json_member_str(out,
                     call->is_custom ? STR("input") : STR("__raw_arguments"),
                     call->arguments);
-    json_close(&w->out, '}');
+    json_close(out, '}');
 }
 
 static void put_call(struct anthropic_writer *w,
@@ -276,7 +274,8 @@ static void put_call(struct anthropic_writer *w,
     json_member_str(&w->out, STR("id"), call->id);
     json_member_str(&w->out, STR("name"),
                     names_token(w->arena, call->call->name));
-    put_input(w, call->call);
+    json_key(&w->out, STR("input"));
+    anthropic_put_call_input(&w->out, w->arena, call->call);
     json_close(&w->out, '}');
 }
 
@@ -320,6 +319,7 @@ static bool put_result_content(struct anthropic_writer *w,
     json_key(&w->out, STR("content"));
     if (message->content_is_string) {
         json_put_str(&w->out, message->parts[0].text);
+        anthropic_put_cache(w, message->parts[0].cache);
         return true;
     }
     json_open(&w->out, '[');

@@ -43,13 +43,20 @@ struct str chat_error_message(const struct chat_error *error)
                                       : error_row(error->error)->says;
 }
 
+bool chat_is_unsigned(yyjson_val *block)
+{
+    struct str signature = json_get_text(block, STR("signature"));
+
+    return str_eq(json_get_text(block, STR("type")), STR("thinking")) &&
+           (signature.len == 0 || str_eq(signature, CHAT_UNSIGNED));
+}
+
 void chat_thinking(struct chat *chat, yyjson_val *block, struct chat_part *part)
 {
     struct str type = json_get_text(block, STR("type"));
-    struct str signature = json_get_text(block, STR("signature"));
-    bool is_signed = str_eq(type, STR("redacted_thinking")) ||
-                     (str_eq(type, STR("thinking")) && signature.len > 0 &&
-                      !str_eq(signature, CHAT_UNSIGNED));
+    bool is_signed = (str_eq(type, STR("redacted_thinking")) ||
+                      str_eq(type, STR("thinking"))) &&
+                     !chat_is_unsigned(block);
 
     part->kind = CHAT_THINKING;
     part->text = json_get_text(block, STR("thinking"));

@@ -206,6 +206,8 @@ struct chat {
  * on one. */
 #define CHAT_UNSIGNED STR("router-unsigned")
 
+/* A thinking block that no Claude has signed. */
+bool chat_is_unsigned(yyjson_val *block);
 /* A thinking block as Anthropic gave it out: sets *part. */
 void chat_thinking(struct chat *chat, yyjson_val *block,
                    struct chat_part *part);

@@ -164,6 +164,9 @@ struct format {
                        struct str body, struct chat_error *error);
     /* The HTTP status that callers of this format expect. */
     int (*error_status)(const struct chat_error *error);
+    /* Seconds after which to try again, 0 = unknown; NULL: what the error
+     * itself says. */
+    unsigned (*error_retry_s)(const struct chat_error *error);
     /* `id` is the request's. */
     void (*write_error)(const struct chat_error *error, struct str id,
                         struct buf *out);

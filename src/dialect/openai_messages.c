@@ -1,69 +1,15 @@
 /* OpenAI Chat Completions: the messages of a request. */
 #include "openai_private.h"
 
-/* --- errors that name the field ----------------------------------------- */
-
-bool openai_wrong_type(struct openai_reader *r, struct str path,
-                       const char *expected, yyjson_val *got)
-{
-    if (yyjson_is_str(got)) {
-        struct str shown = str_clip(json_text(got), 40);
-
-        return chat_refuse(r->error, r->arena, ERR_BAD_FIELD, path,
-                           "%.*s: expected %s, got the string \"%.*s\"",
-                           STR_ARG(path), expected, STR_ARG(shown));
-    }
-    if (json_is_number(got)) {
-        struct str shown = str_clip(json_number_text(got), 40);
-
-        return chat_refuse(r->error, r->arena, ERR_BAD_FIELD, path,
-                           "%.*s: expected %s, got the number %.*s",
-                           STR_ARG(path), expected, STR_ARG(shown));
-    }
-    return chat_refuse(r->error, r->arena, ERR_BAD_FIELD, path,
-                       "%.*s: expected %s, got %s", STR_ARG(path), expected,
-                       json_type_name(got));
-}
-
-bool openai_missing(struct openai_reader *r, struct str path)
-{
-    return chat_refuse(r->error, r->arena, ERR_MISSING_FIELD, path,
-                       "%.*s: this field is required", STR_ARG(path));
-}
-
-bool openai_unknown_value(struct openai_reader *r, struct str path,
-                          const char *expected, struct str got)
-{
-    struct str shown = str_clip(got, 40);
-
-    return chat_refuse(r->error, r->arena, ERR_BAD_VALUE, path,
-                       "%.*s: expected %s, got \"%.*s\"", STR_ARG(path),
-                       expected, STR_ARG(shown));
-}
-
-/* A string member of `object`; absent and null give the empty string. */
-bool openai_take_text(struct openai_reader *r, yyjson_val *object,
-                      struct str key, struct str path, struct str *out)
-{
-    yyjson_val *value = json_get(object, key);
-
-    *out = json_text(value);
-    if (value == NULL || yyjson_is_str(value))
-        return true;
-    return openai_wrong_type(
-        r, arena_printf(r->arena, "%.*s.%.*s", STR_ARG(path), STR_ARG(key)),
-        "a string", value);
-}
-
 /* --- messages ----------------------------------------------------------- */
 
-static struct str message_path(struct openai_reader *r, unsigned i,
+static struct str message_path(struct field_reader *r, unsigned i,
                                const char *rest)
 {
     return arena_printf(r->arena, "messages[%u]%s", i, rest);
 }
 
-static struct str part_path(struct openai_reader *r, unsigned i, unsigned j,
+static struct str part_path(struct field_reader *r, unsigned i, unsigned j,
                             const char *rest)
 {
     return arena_printf(r->arena, "messages[%u].content[%u]%s", i, j, rest);
@@ -71,7 +17,7 @@ static struct str part_path(struct openai_reader *r, unsigned i, unsigned j,
 
 /* A member that holds its value in an object: {"image_url":{"url":…}}; some
  * clients give the value itself. */
-static bool take_wrapped(struct openai_reader *r, yyjson_val *part, unsigned i,
+static bool take_wrapped(struct field_reader *r, yyjson_val *part, unsigned i,
                          unsigned j, const char *outer, const char *inner,
                          struct str *out)
 {
@@ -85,13 +31,13 @@ static bool take_wrapped(struct openai_reader *r, yyjson_val *part, unsigned i,
     path = part_path(r, i, j, "");
     path = arena_printf(r->arena, "%.*s.%s", STR_ARG(path), outer);
     if (value == NULL)
-        return openai_missing(r, path);
+        return field_missing(r, path);
     if (!yyjson_is_obj(value))
-        return openai_wrong_type(r, path, "an object", value);
-    return openai_take_text(r, value, str_of(inner), path, out);
+        return field_wrong_type(r, path, "an object", value);
+    return field_take_text(r, value, str_of(inner), path, out);
 }
 
-static bool read_part(struct openai_reader *r, yyjson_val *value, unsigned i,
+static bool read_part(struct field_reader *r, yyjson_val *value, unsigned i,
                       struct chat_part *part)
 {
     struct chat *chat = r->chat;
@@ -99,14 +45,14 @@ static bool read_part(struct openai_reader *r, yyjson_val *value, unsigned i,
     struct str name;
 
     if (!yyjson_is_obj(value))
-        return openai_wrong_type(r, part_path(r, i, part->index, ""),
-                                 "an object", value);
+        return field_wrong_type(r, part_path(r, i, part->index, ""),
+                                "an object", value);
     type = json_get(value, STR("type"));
     if (type == NULL)
-        return openai_missing(r, part_path(r, i, part->index, ".type"));
+        return field_missing(r, part_path(r, i, part->index, ".type"));
     if (!yyjson_is_str(type))
-        return openai_wrong_type(r, part_path(r, i, part->index, ".type"),
-                                 "a string", type);
+        return field_wrong_type(r, part_path(r, i, part->index, ".type"),
+                                "a string", type);
     name = json_text(type);
     part->cache = json_get(value, STR("prompt_cache_breakpoint"));
     if (part->cache == NULL)
@@ -121,8 +67,8 @@ static bool read_part(struct openai_reader *r, yyjson_val *value, unsigned i,
                 part_path(r, i, part->index,
                           part->kind == CHAT_TEXT ? ".text" : ".refusal");
 
-            return text == NULL ? openai_missing(r, path)
-                                : openai_wrong_type(r, path, "a string", text);
+            return text == NULL ? field_missing(r, path)
+                                : field_wrong_type(r, path, "a string", text);
         }
         chat->characters += str_code_points(part->text);
         return true;
@@ -140,13 +86,13 @@ static bool read_part(struct openai_reader *r, yyjson_val *value, unsigned i,
         part->kind = CHAT_FILE;
         chat->file_count++;
         if (file == NULL)
-            return openai_missing(r, path);
+            return field_missing(r, path);
         if (!yyjson_is_obj(file))
-            return openai_wrong_type(r, path, "an object", file);
-        return openai_take_text(r, file, STR("filename"), path,
-                                &part->file_name) &&
-               openai_take_text(r, file, STR("file_data"), path, &part->url) &&
-               openai_take_text(r, file, STR("file_id"), path, &part->file_id);
+            return field_wrong_type(r, path, "an object", file);
+        return field_take_text(r, file, STR("filename"), path,
+                               &part->file_name) &&
+               field_take_text(r, file, STR("file_data"), path, &part->url) &&
+               field_take_text(r, file, STR("file_id"), path, &part->file_id);
     }
     part->kind = CHAT_OTHER;
     part->text = name;
@@ -154,7 +100,7 @@ static bool read_part(struct openai_reader *r, yyjson_val *value, unsigned i,
 }
 
 /* Into message->parts, where there is room. */
-static bool read_content(struct openai_reader *r, yyjson_val *content,
+static bool read_content(struct field_reader *r, yyjson_val *content,
                          struct chat_message *message)
 {
     unsigned index = 0;
@@ -170,8 +116,8 @@ static bool read_content(struct openai_reader *r, yyjson_val *content,
         return true;
     }
     if (!yyjson_is_arr(content))
-        return openai_wrong_type(r, message_path(r, message->index, ".content"),
-                                 "a string or an array", content);
+        return field_wrong_type(r, message_path(r, message->index, ".content"),
+                                "a string or an array", content);
     json_each_item (item, content) {
         struct chat_part *part = &message->parts[message->part_count++];
 
@@ -183,20 +129,20 @@ static bool read_content(struct openai_reader *r, yyjson_val *content,
 }
 
 /* The name and arguments of a call or of a deprecated function_call. */
-static bool read_function(struct openai_reader *r, yyjson_val *function,
+static bool read_function(struct field_reader *r, yyjson_val *function,
                           struct str path, struct str arguments_key,
                           struct chat_call *call)
 {
     yyjson_val *arguments;
 
     if (function == NULL)
-        return openai_missing(r, path);
+        return field_missing(r, path);
     if (!yyjson_is_obj(function))
-        return openai_wrong_type(r, path, "an object", function);
-    if (!openai_take_text(r, function, STR("name"), path, &call->name))
+        return field_wrong_type(r, path, "an object", function);
+    if (!field_take_text(r, function, STR("name"), path, &call->name))
         return false;
     if (call->name.len == 0)
-        return openai_missing(
+        return field_missing(
             r, arena_printf(r->arena, "%.*s.name", STR_ARG(path)));
     arguments = json_get(function, arguments_key);
     if (yyjson_is_obj(arguments)) {
@@ -208,8 +154,8 @@ static bool read_function(struct openai_reader *r, yyjson_val *function,
         json_put_val(&out, arguments);
         call->arguments = arena_copy(r->arena, buf_str(&text));
         buf_fini(&text);
-    } else if (!openai_take_text(r, function, arguments_key, path,
-                                 &call->arguments)) {
+    } else if (!field_take_text(r, function, arguments_key, path,
+                                &call->arguments)) {
         return false;
     }
     r->chat->characters +=
@@ -217,7 +163,7 @@ static bool read_function(struct openai_reader *r, yyjson_val *function,
     return true;
 }
 
-static bool read_call(struct openai_reader *r, yyjson_val *value, unsigned i,
+static bool read_call(struct field_reader *r, yyjson_val *value, unsigned i,
                       unsigned k, struct chat_call *call)
 {
     struct str path =
@@ -226,13 +172,13 @@ static bool read_call(struct openai_reader *r, yyjson_val *value, unsigned i,
     struct str inner;
 
     if (!yyjson_is_obj(value))
-        return openai_wrong_type(r, path, "an object", value);
-    if (!openai_take_text(r, value, STR("id"), path, &call->id) ||
-        !openai_take_text(r, value, STR("type"), path, &type))
+        return field_wrong_type(r, path, "an object", value);
+    if (!field_take_text(r, value, STR("id"), path, &call->id) ||
+        !field_take_text(r, value, STR("type"), path, &type))
         return false;
     call->is_custom = str_eq(type, STR("custom"));
     if (!call->is_custom && type.len > 0 && !str_eq(type, STR("function")))
-        return openai_unknown_value(
+        return field_unknown_value(
             r, arena_printf(r->arena, "%.*s.type", STR_ARG(path)),
             "\"function\" or \"custom\"", type);
     inner = call->is_custom ? STR("custom") : STR("function");
@@ -252,16 +198,16 @@ static struct chat_call *call_add(struct chat_message *message)
     return &message->calls[message->call_count++];
 }
 
-static bool read_calls(struct openai_reader *r, yyjson_val *value,
+static bool read_calls(struct field_reader *r, yyjson_val *value,
                        struct chat_message *message)
 {
     yyjson_val *calls = json_get(value, STR("tool_calls"));
     yyjson_val *legacy = json_get(value, STR("function_call"));
 
     if (calls != NULL && !yyjson_is_arr(calls))
-        return openai_wrong_type(r,
-                                 message_path(r, message->index, ".tool_calls"),
-                                 "an array", calls);
+        return field_wrong_type(r,
+                                message_path(r, message->index, ".tool_calls"),
+                                "an array", calls);
     message->calls =
         ARENA_ARRAY(r->arena, struct chat_call, yyjson_arr_size(calls) + 1);
     json_each_item (item, calls) {
@@ -283,11 +229,11 @@ static bool read_calls(struct openai_reader *r, yyjson_val *value,
 }
 
 /* thinking_blocks, an extension: what Claude thought comes first. */
-static bool read_thinking(struct openai_reader *r, yyjson_val *blocks,
+static bool read_thinking(struct field_reader *r, yyjson_val *blocks,
                           struct chat_message *message)
 {
     if (blocks != NULL && !yyjson_is_arr(blocks))
-        return openai_wrong_type(
+        return field_wrong_type(
             r, message_path(r, message->index, ".thinking_blocks"), "an array",
             blocks);
     json_each_item (block, blocks) {
@@ -298,15 +244,15 @@ static bool read_thinking(struct openai_reader *r, yyjson_val *blocks,
     return true;
 }
 
-static bool read_assistant(struct openai_reader *r, yyjson_val *value,
+static bool read_assistant(struct field_reader *r, yyjson_val *value,
                            struct chat_message *message)
 {
     yyjson_val *thinking = json_get(value, STR("thinking_blocks"));
     yyjson_val *content = json_get(value, STR("content"));
 
-    if (!openai_take_text(r, value, STR("refusal"),
-                          message_path(r, message->index, ""),
-                          &message->refusal))
+    if (!field_take_text(r, value, STR("refusal"),
+                         message_path(r, message->index, ""),
+                         &message->refusal))
         return false;
     r->chat->characters += str_code_points(message->refusal);
     message->parts = ARENA_ARRAY(
@@ -317,7 +263,7 @@ static bool read_assistant(struct openai_reader *r, yyjson_val *value,
            read_content(r, content, message) && read_calls(r, value, message);
 }
 
-static bool read_message(struct openai_reader *r, yyjson_val *value,
+static bool read_message(struct field_reader *r, yyjson_val *value,
                          struct chat_message *message)
 {
     static const struct {
@@ -336,23 +282,22 @@ static bool read_message(struct openai_reader *r, yyjson_val *value,
     size_t i = 0;
 
     if (!yyjson_is_obj(value))
-        return openai_wrong_type(r, message_path(r, message->index, ""),
-                                 "an object", value);
+        return field_wrong_type(r, message_path(r, message->index, ""),
+                                "an object", value);
     role = json_get(value, STR("role"));
     if (role == NULL)
-        return openai_missing(r, message_path(r, message->index, ".role"));
+        return field_missing(r, message_path(r, message->index, ".role"));
     if (!yyjson_is_str(role))
-        return openai_wrong_type(r, message_path(r, message->index, ".role"),
-                                 "a string", role);
+        return field_wrong_type(r, message_path(r, message->index, ".role"),
+                                "a string", role);
     name = json_text(role);
     while (i < COUNT_OF(roles) && !str_eq(name, roles[i].name))
         i++;
     if (i == COUNT_OF(roles))
-        return openai_unknown_value(
-            r, message_path(r, message->index, ".role"),
-            "one of system, developer, user, assistant, "
-            "tool, function",
-            name);
+        return field_unknown_value(r, message_path(r, message->index, ".role"),
+                                   "one of system, developer, user, assistant, "
+                                   "tool, function",
+                                   name);
     message->role = roles[i].role;
     message->is_function = str_eq(name, STR("function"));
     if (message->role == CHAT_ASSISTANT)
@@ -363,23 +308,23 @@ static bool read_message(struct openai_reader *r, yyjson_val *value,
     if (!read_content(r, json_get(value, STR("content")), message))
         return false;
     if (message->role == CHAT_TOOL && !message->is_function) {
-        if (!openai_take_text(r, value, STR("tool_call_id"),
-                              message_path(r, message->index, ""),
-                              &message->call_id))
+        if (!field_take_text(r, value, STR("tool_call_id"),
+                             message_path(r, message->index, ""),
+                             &message->call_id))
             return false;
         if (message->call_id.ptr == NULL)
-            return openai_missing(
+            return field_missing(
                 r, message_path(r, message->index, ".tool_call_id"));
     }
     return true;
 }
 
-bool openai_read_messages(struct openai_reader *r, yyjson_val *value)
+bool openai_read_messages(struct field_reader *r, yyjson_val *value)
 {
     struct chat *chat = r->chat;
 
     if (!yyjson_is_arr(value))
-        return openai_wrong_type(r, STR("messages"), "an array", value);
+        return field_wrong_type(r, STR("messages"), "an array", value);
     chat->messages =
         ARENA_ARRAY(r->arena, struct chat_message, yyjson_arr_size(value));
     json_each_item (item, value) {

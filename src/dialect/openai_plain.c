@@ -5,10 +5,11 @@
  * Facts: the API reference of `POST /v1/completions` and `/v1/embeddings`.
  * Their texts stand in the common form as those of one user, so that rules
  * look at them as at any other. */
-#include "openai_private.h"
+#include "field.h"
+#include "openai.h"
 
 /* `prompt` and `input`: a text, texts, the tokens of a text, or of several. */
-static bool add_input(struct openai_reader *r, struct str path,
+static bool add_input(struct field_reader *r, struct str path,
                       yyjson_val *value, struct chat_message *message)
 {
     struct chat *chat = r->chat;
@@ -26,16 +27,16 @@ static bool add_input(struct openai_reader *r, struct str path,
         return true;
     }
     if (!yyjson_is_arr(value))
-        return openai_wrong_type(r, path, "a string or an array", value);
+        return field_wrong_type(r, path, "a string or an array", value);
     json_each_item (token, value) {
         if (!json_is_number(token))
-            return openai_wrong_type(r, path, "token numbers", token);
+            return field_wrong_type(r, path, "token numbers", token);
         chat->characters += 4;
     }
     return true;
 }
 
-static bool read_input(struct openai_reader *r, struct str name,
+static bool read_input(struct field_reader *r, struct str name,
                        yyjson_val *value)
 {
     struct chat *chat = r->chat;
@@ -50,7 +51,7 @@ static bool read_input(struct openai_reader *r, struct str name,
     if (!yyjson_is_arr(value))
         return yyjson_is_str(value)
                    ? add_input(r, name, value, message)
-                   : openai_wrong_type(r, name, "a string or an array", value);
+                   : field_wrong_type(r, name, "a string or an array", value);
     json_each_item (item, value) {
         struct str path =
             yyjson_is_str(item) || json_is_number(item)
@@ -64,73 +65,36 @@ static bool read_input(struct openai_reader *r, struct str name,
     return true;
 }
 
-static bool read_stream(struct openai_reader *r, yyjson_val *value)
+static bool read_prompt(struct field_reader *r, yyjson_val *value)
 {
-    if (!yyjson_is_bool(value))
-        return openai_wrong_type(r, STR("stream"), "true or false", value);
-    r->chat->is_stream = json_is_true(value);
-    return true;
+    return read_input(r, STR("prompt"), value);
 }
 
-static bool read_max_tokens(struct openai_reader *r, yyjson_val *value)
+static bool read_texts(struct field_reader *r, yyjson_val *value)
+{
+    return read_input(r, STR("input"), value);
+}
+
+static bool read_max_tokens(struct field_reader *r, yyjson_val *value)
 {
     if (!json_to_i64(value, &r->chat->max_tokens))
-        return openai_wrong_type(r, STR("max_tokens"), "a whole number",
-                                 value);
+        return field_wrong_type(r, STR("max_tokens"), "a whole number", value);
     r->chat->has_max_tokens = true;
     r->chat->max_tokens_name = STR("max_tokens");
     return true;
 }
 
-/* What the members do that matter to the choice; all the others pass. */
-struct plain {
-    struct str input; /* the name of the member with the texts */
-    bool is_completion;
-    bool has_model, has_input;
-};
-
-static bool read_member(struct openai_reader *r, struct plain *plain,
-                        yyjson_val *key, yyjson_val *value)
-{
-    struct chat *chat = r->chat;
-    struct str name = json_text(key);
-    bool *seen = str_eq(name, STR("model")) ? &plain->has_model
-                 : str_eq(name, plain->input) ? &plain->has_input
-                                              : NULL;
-
-    if (seen != NULL && *seen)
-        return openai_twice(r, name);
-    if (seen == &plain->has_model) {
-        *seen = true;
-        json_member_place(&chat->doc, chat->body, key, &chat->model_at,
-                          &chat->model_len);
-        return yyjson_is_null(value) || openai_read_model(r, value);
-    }
-    if (yyjson_is_null(value))
-        return true;
-    if (seen == &plain->has_input) {
-        *seen = true;
-        return read_input(r, name, value);
-    }
-    if (plain->is_completion && str_eq(name, STR("stream")))
-        return read_stream(r, value);
-    if (plain->is_completion && str_eq(name, STR("max_tokens")))
-        return read_max_tokens(r, value);
-    return true;
-}
-
+/* What nothing is said about passes. */
 static bool read_plain(struct arena *arena, struct str body, struct chat *chat,
-                       struct chat_error *error, struct plain *plain)
+                       struct chat_error *error, const struct field *fields,
+                       size_t count, struct str input)
 {
-    struct openai_reader reader = {arena, chat, error};
+    static const struct chat_words words = {.messages = STR_INIT("input")};
+    struct field_reader reader = {arena, chat, error};
 
-    if (!openai_read_body(&reader, body))
-        return false;
-    json_each_member (key, value, chat->doc.root) {
-        if (!read_member(&reader, plain, key, value))
-            return false;
-    }
-    return plain->has_input || openai_missing(&reader, plain->input);
+    *chat = (struct chat){.body = body, .words = &words};
+    return field_read_body(&reader, fields, count) &&
+           (chat->messages != NULL || field_missing(&reader, input));
 }
 
 /* --- completions -------------------------------------------------------- */
@@ -138,9 +102,15 @@ static bool read_plain(struct arena *arena, struct str body, struct chat *chat,
 static bool read_completion(struct arena *arena, struct str body,
                             struct chat *chat, struct chat_error *error)
 {
-    struct plain plain = {.input = STR("prompt"), .is_completion = true};
+    static const struct field fields[] = {
+        {STR_INIT("model"), field_model},
+        {STR_INIT("prompt"), read_prompt},
+        {STR_INIT("stream"), field_stream},
+        {STR_INIT("max_tokens"), read_max_tokens},
+    };
 
-    return read_plain(arena, body, chat, error, &plain);
+    return read_plain(arena, body, chat, error, fields, COUNT_OF(fields),
+                      STR("prompt"));
 }
 
 static void write_error(const struct chat_error *error, struct str id,
@@ -171,9 +141,13 @@ const struct format format_completions = {
 static bool read_embedding(struct arena *arena, struct str body,
                            struct chat *chat, struct chat_error *error)
 {
-    struct plain plain = {.input = STR("input")};
+    static const struct field fields[] = {
+        {STR_INIT("model"), field_model},
+        {STR_INIT("input"), read_texts},
+    };
 
-    return read_plain(arena, body, chat, error, &plain);
+    return read_plain(arena, body, chat, error, fields, COUNT_OF(fields),
+                      STR("input"));
 }
 
 static bool relay_embedding(struct arena *arena, struct str json,

@@ -8,32 +8,32 @@
 
 /* --- tools -------------------------------------------------------------- */
 
-static bool read_tool(struct openai_reader *r, yyjson_val *inner,
+static bool read_tool(struct field_reader *r, yyjson_val *inner,
                       struct str path, struct chat_tool *tool)
 {
     yyjson_val *strict;
 
     if (inner == NULL)
-        return openai_missing(r, path);
+        return field_missing(r, path);
     if (!yyjson_is_obj(inner))
-        return openai_wrong_type(r, path, "an object", inner);
-    if (!openai_take_text(r, inner, STR("name"), path, &tool->name) ||
-        !openai_take_text(r, inner, STR("description"), path,
-                          &tool->description))
+        return field_wrong_type(r, path, "an object", inner);
+    if (!field_take_text(r, inner, STR("name"), path, &tool->name) ||
+        !field_take_text(r, inner, STR("description"), path,
+                         &tool->description))
         return false;
     if (tool->name.len == 0)
-        return openai_missing(
+        return field_missing(
             r, arena_printf(r->arena, "%.*s.name", STR_ARG(path)));
     strict = json_get(inner, STR("strict"));
     if (strict != NULL && !yyjson_is_bool(strict))
-        return openai_wrong_type(
+        return field_wrong_type(
             r, arena_printf(r->arena, "%.*s.strict", STR_ARG(path)),
             "true or false", strict);
     tool->is_strict = json_is_true(strict);
     if (!tool->is_custom) {
         tool->schema = json_get(inner, STR("parameters"));
         if (tool->schema != NULL && !yyjson_is_obj(tool->schema))
-            return openai_wrong_type(
+            return field_wrong_type(
                 r, arena_printf(r->arena, "%.*s.parameters", STR_ARG(path)),
                 "an object", tool->schema);
     }
@@ -43,12 +43,12 @@ static bool read_tool(struct openai_reader *r, yyjson_val *inner,
     return true;
 }
 
-static bool read_tools(struct openai_reader *r, yyjson_val *value)
+static bool read_tools(struct field_reader *r, yyjson_val *value)
 {
     struct chat *chat = r->chat;
 
     if (!yyjson_is_arr(value))
-        return openai_wrong_type(r, STR("tools"), "an array", value);
+        return field_wrong_type(r, STR("tools"), "an array", value);
     chat->tools =
         ARENA_ARRAY(r->arena, struct chat_tool, yyjson_arr_size(value));
     chat->tool_count = 0; /* `functions` may have come first: tools win */
@@ -59,12 +59,12 @@ static bool read_tools(struct openai_reader *r, yyjson_val *value)
         struct str type;
 
         if (!yyjson_is_obj(item))
-            return openai_wrong_type(r, path, "an object", item);
-        if (!openai_take_text(r, item, STR("type"), path, &type))
+            return field_wrong_type(r, path, "an object", item);
+        if (!field_take_text(r, item, STR("type"), path, &type))
             return false;
         tool->is_custom = str_eq(type, STR("custom"));
         if (!tool->is_custom && type.len > 0 && !str_eq(type, STR("function")))
-            return openai_unknown_value(
+            return field_unknown_value(
                 r, arena_printf(r->arena, "tools[%u].type", i),
                 "\"function\" or \"custom\"", type);
         tool->cache = json_get(item, STR("cache_control"));
@@ -79,12 +79,12 @@ static bool read_tools(struct openai_reader *r, yyjson_val *value)
     return true;
 }
 
-static bool read_functions(struct openai_reader *r, yyjson_val *value)
+static bool read_functions(struct field_reader *r, yyjson_val *value)
 {
     struct chat *chat = r->chat;
 
     if (!yyjson_is_arr(value))
-        return openai_wrong_type(r, STR("functions"), "an array", value);
+        return field_wrong_type(r, STR("functions"), "an array", value);
     if (chat->tools != NULL)
         return true; /* `tools` is its successor and wins */
     chat->tools =
@@ -110,7 +110,7 @@ static struct str named_in(yyjson_val *object)
                          STR("name"));
 }
 
-static bool read_allowed(struct openai_reader *r, yyjson_val *value)
+static bool read_allowed(struct field_reader *r, yyjson_val *value)
 {
     struct chat *chat = r->chat;
     yyjson_val *inner = json_get(value, STR("allowed_tools"));
@@ -122,11 +122,11 @@ static bool read_allowed(struct openai_reader *r, yyjson_val *value)
     else if (str_eq(mode, STR("auto")))
         chat->choice = CHAT_CHOICE_AUTO;
     else
-        return openai_unknown_value(r, STR("tool_choice.allowed_tools.mode"),
-                                    "\"auto\" or \"required\"", mode);
+        return field_unknown_value(r, STR("tool_choice.allowed_tools.mode"),
+                                   "\"auto\" or \"required\"", mode);
     if (!yyjson_is_arr(tools))
-        return openai_wrong_type(r, STR("tool_choice.allowed_tools.tools"),
-                                 "an array", tools);
+        return field_wrong_type(r, STR("tool_choice.allowed_tools.tools"),
+                                "an array", tools);
     chat->allowed_tools =
         ARENA_ARRAY(r->arena, struct str, yyjson_arr_size(tools) + 1);
     json_each_item (item, tools) {
@@ -135,7 +135,7 @@ static bool read_allowed(struct openai_reader *r, yyjson_val *value)
     return true;
 }
 
-static bool read_choice(struct openai_reader *r, yyjson_val *value)
+static bool read_choice(struct field_reader *r, yyjson_val *value)
 {
     struct chat *chat = r->chat;
     struct str word = json_text(value);
@@ -148,33 +148,32 @@ static bool read_choice(struct openai_reader *r, yyjson_val *value)
         else if (str_eq(word, STR("required")))
             chat->choice = CHAT_CHOICE_REQUIRED;
         else
-            return openai_unknown_value(
-                r, STR("tool_choice"),
-                "\"none\", \"auto\", \"required\" or an "
-                "object",
-                word);
+            return field_unknown_value(r, STR("tool_choice"),
+                                       "\"none\", \"auto\", \"required\" or an "
+                                       "object",
+                                       word);
         return true;
     }
     if (!yyjson_is_obj(value))
-        return openai_wrong_type(r, STR("tool_choice"), "a string or an object",
-                                 value);
+        return field_wrong_type(r, STR("tool_choice"), "a string or an object",
+                                value);
     word = json_get_text(value, STR("type"));
     if (str_eq(word, STR("allowed_tools")))
         return read_allowed(r, value);
     if (!str_eq(word, STR("function")) && !str_eq(word, STR("custom")))
-        return openai_unknown_value(
+        return field_unknown_value(
             r, STR("tool_choice.type"),
             "\"function\", \"custom\" or \"allowed_tools\"", word);
     chat->choice = CHAT_CHOICE_NAMED;
     chat->choice_name = named_in(value);
     if (chat->choice_name.len == 0)
-        return openai_missing(
+        return field_missing(
             r, arena_printf(r->arena, "tool_choice.%.*s.name", STR_ARG(word)));
     return true;
 }
 
 /* Deprecated: "none", "auto" or {"name":…}. */
-static bool read_function_choice(struct openai_reader *r, yyjson_val *value)
+static bool read_function_choice(struct field_reader *r, yyjson_val *value)
 {
     struct chat *chat = r->chat;
 
@@ -184,67 +183,35 @@ static bool read_function_choice(struct openai_reader *r, yyjson_val *value)
         return read_choice(r, value);
     chat->choice_name = json_get_text(value, STR("name"));
     if (chat->choice_name.len == 0)
-        return openai_wrong_type(r, STR("function_call"),
-                                 "\"none\", \"auto\" or an object with a name",
-                                 value);
+        return field_wrong_type(r, STR("function_call"),
+                                "\"none\", \"auto\" or an object with a name",
+                                value);
     chat->choice = CHAT_CHOICE_NAMED;
     return true;
 }
 
-static bool read_parallel(struct openai_reader *r, yyjson_val *value)
+static bool read_parallel(struct field_reader *r, yyjson_val *value)
 {
     if (!yyjson_is_bool(value))
-        return openai_wrong_type(r, STR("parallel_tool_calls"), "true or false",
-                                 value);
+        return field_wrong_type(r, STR("parallel_tool_calls"), "true or false",
+                                value);
     r->chat->is_serial = !json_is_true(value);
     return true;
 }
 
 /* --- the plain fields --------------------------------------------------- */
 
-static bool read_text_field(struct openai_reader *r, yyjson_val *value,
-                            const char *name, struct str *out)
-{
-    if (!yyjson_is_str(value))
-        return openai_wrong_type(r, str_of(name), "a string", value);
-    *out = json_text(value);
-    return true;
-}
-
-static bool read_number_field(struct openai_reader *r, yyjson_val *value,
-                              const char *name, struct str *out)
-{
-    if (!json_is_number(value))
-        return openai_wrong_type(r, str_of(name), "a number", value);
-    *out = json_number_text(value);
-    return true;
-}
-
-/* Bytes; it comes back in headers. */
-enum { MODEL_MAX = 256 };
-
-bool openai_read_model(struct openai_reader *r, yyjson_val *value)
-{
-    if (!read_text_field(r, value, "model", &r->chat->model))
-        return false;
-    if (r->chat->model.len > MODEL_MAX)
-        return chat_refuse(r->error, r->arena, ERR_BAD_VALUE, STR("model"),
-                           "model: expected at most %d bytes, got %zu",
-                           MODEL_MAX, r->chat->model.len);
-    return true;
-}
-
-static bool read_limit(struct openai_reader *r, yyjson_val *value,
+static bool read_limit(struct field_reader *r, yyjson_val *value,
                        struct str name)
 {
     if (!json_to_i64(value, &r->chat->max_tokens))
-        return openai_wrong_type(r, name, "a whole number", value);
+        return field_wrong_type(r, name, "a whole number", value);
     r->chat->has_max_tokens = true;
     r->chat->max_tokens_name = name;
     return true;
 }
 
-static bool read_max_tokens(struct openai_reader *r, yyjson_val *value)
+static bool read_max_tokens(struct field_reader *r, yyjson_val *value)
 {
     struct chat *chat = r->chat;
     bool has_better = chat->has_max_tokens;
@@ -260,28 +227,28 @@ static bool read_max_tokens(struct openai_reader *r, yyjson_val *value)
     return true;
 }
 
-static bool read_max_completion_tokens(struct openai_reader *r,
+static bool read_max_completion_tokens(struct field_reader *r,
                                        yyjson_val *value)
 {
     return read_limit(r, value, STR("max_completion_tokens"));
 }
 
-static bool read_temperature(struct openai_reader *r, yyjson_val *value)
+static bool read_temperature(struct field_reader *r, yyjson_val *value)
 {
-    return read_number_field(r, value, "temperature", &r->chat->temperature);
+    return field_number(r, value, "temperature", &r->chat->temperature);
 }
 
-static bool read_top_p(struct openai_reader *r, yyjson_val *value)
+static bool read_top_p(struct field_reader *r, yyjson_val *value)
 {
-    return read_number_field(r, value, "top_p", &r->chat->top_p);
+    return field_number(r, value, "top_p", &r->chat->top_p);
 }
 
-static bool read_top_k(struct openai_reader *r, yyjson_val *value)
+static bool read_top_k(struct field_reader *r, yyjson_val *value)
 {
-    return read_number_field(r, value, "top_k", &r->chat->top_k);
+    return field_number(r, value, "top_k", &r->chat->top_k);
 }
 
-static bool read_stop(struct openai_reader *r, yyjson_val *value)
+static bool read_stop(struct field_reader *r, yyjson_val *value)
 {
     struct chat *chat = r->chat;
 
@@ -291,11 +258,11 @@ static bool read_stop(struct openai_reader *r, yyjson_val *value)
         return true;
     }
     if (!yyjson_is_arr(value))
-        return openai_wrong_type(r, STR("stop"), "a string or an array", value);
+        return field_wrong_type(r, STR("stop"), "a string or an array", value);
     chat->stops = ARENA_ARRAY(r->arena, struct str, yyjson_arr_size(value) + 1);
     json_each_item (item, value) {
         if (!yyjson_is_str(item))
-            return openai_wrong_type(
+            return field_wrong_type(
                 r, arena_printf(r->arena, "stop[%u]", chat->stop_count),
                 "a string", item);
         chat->stops[chat->stop_count++] = json_text(item);
@@ -303,14 +270,14 @@ static bool read_stop(struct openai_reader *r, yyjson_val *value)
     return true;
 }
 
-static bool read_format(struct openai_reader *r, yyjson_val *value)
+static bool read_format(struct field_reader *r, yyjson_val *value)
 {
     struct chat *chat = r->chat;
     yyjson_val *inner;
     struct str type;
 
     if (!yyjson_is_obj(value))
-        return openai_wrong_type(r, STR("response_format"), "an object", value);
+        return field_wrong_type(r, STR("response_format"), "an object", value);
     type = json_get_text(value, STR("type"));
     if (str_eq(type, STR("json_object"))) {
         chat->format = CHAT_FORMAT_JSON_OBJECT;
@@ -320,17 +287,17 @@ static bool read_format(struct openai_reader *r, yyjson_val *value)
         return true; /* text, or what only some backends know */
     inner = json_get(value, STR("json_schema"));
     if (inner == NULL)
-        return openai_missing(r, STR("response_format.json_schema"));
+        return field_missing(r, STR("response_format.json_schema"));
     chat->format = CHAT_FORMAT_JSON_SCHEMA;
     chat->format_schema = json_get(inner, STR("schema"));
     if (chat->format_schema != NULL && !yyjson_is_obj(chat->format_schema))
-        return openai_wrong_type(r, STR("response_format.json_schema.schema"),
-                                 "an object", chat->format_schema);
+        return field_wrong_type(r, STR("response_format.json_schema.schema"),
+                                "an object", chat->format_schema);
     chat->characters += json_characters(chat->format_schema);
     return true;
 }
 
-static bool read_effort(struct openai_reader *r, yyjson_val *value)
+static bool read_effort(struct field_reader *r, yyjson_val *value)
 {
     static const struct {
         struct str name;
@@ -346,7 +313,7 @@ static bool read_effort(struct openai_reader *r, yyjson_val *value)
     };
     struct str name;
 
-    if (!read_text_field(r, value, "reasoning_effort", &name))
+    if (!field_text(r, value, "reasoning_effort", &name))
         return false;
     for (size_t i = 0; i < COUNT_OF(efforts); i++) {
         if (str_eq(name, efforts[i].name)) {
@@ -354,23 +321,23 @@ static bool read_effort(struct openai_reader *r, yyjson_val *value)
             return true;
         }
     }
-    return openai_unknown_value(
+    return field_unknown_value(
         r, STR("reasoning_effort"),
         "one of none, minimal, low, medium, high, xhigh, max", name);
 }
 
-static bool read_n(struct openai_reader *r, yyjson_val *value)
+static bool read_n(struct field_reader *r, yyjson_val *value)
 {
     if (!json_to_i64(value, &r->chat->n))
-        return openai_wrong_type(r, STR("n"), "a whole number", value);
+        return field_wrong_type(r, STR("n"), "a whole number", value);
     r->chat->has_n = true;
     return true;
 }
 
-static bool read_modalities(struct openai_reader *r, yyjson_val *value)
+static bool read_modalities(struct field_reader *r, yyjson_val *value)
 {
     if (!yyjson_is_arr(value))
-        return openai_wrong_type(r, STR("modalities"), "an array", value);
+        return field_wrong_type(r, STR("modalities"), "an array", value);
     json_each_item (item, value) {
         if (str_eq(json_text(item), STR("audio")))
             r->chat->wants_audio = true;
@@ -378,52 +345,41 @@ static bool read_modalities(struct openai_reader *r, yyjson_val *value)
     return true;
 }
 
-static bool read_user(struct openai_reader *r, yyjson_val *value)
+static bool read_user(struct field_reader *r, yyjson_val *value)
 {
-    return read_text_field(r, value, "user", &r->chat->user);
+    return field_text(r, value, "user", &r->chat->user);
 }
 
-static bool read_safety_identifier(struct openai_reader *r, yyjson_val *value)
+static bool read_safety_identifier(struct field_reader *r, yyjson_val *value)
 {
-    return read_text_field(r, value, "safety_identifier",
-                           &r->chat->safety_identifier);
+    return field_text(r, value, "safety_identifier",
+                      &r->chat->safety_identifier);
 }
 
-static bool read_service_tier(struct openai_reader *r, yyjson_val *value)
+static bool read_service_tier(struct field_reader *r, yyjson_val *value)
 {
-    return read_text_field(r, value, "service_tier", &r->chat->service_tier);
+    return field_text(r, value, "service_tier", &r->chat->service_tier);
 }
 
-static bool read_stream(struct openai_reader *r, yyjson_val *value)
-{
-    if (!yyjson_is_bool(value))
-        return openai_wrong_type(r, STR("stream"), "true or false", value);
-    r->chat->is_stream = json_is_true(value);
-    return true;
-}
-
-static bool read_stream_options(struct openai_reader *r, yyjson_val *value)
+static bool read_stream_options(struct field_reader *r, yyjson_val *value)
 {
     yyjson_val *usage;
 
     if (!yyjson_is_obj(value))
-        return openai_wrong_type(r, STR("stream_options"), "an object", value);
+        return field_wrong_type(r, STR("stream_options"), "an object", value);
     usage = json_get(value, STR("include_usage"));
     if (usage != NULL && !yyjson_is_bool(usage))
-        return openai_wrong_type(r, STR("stream_options.include_usage"),
-                                 "true or false", usage);
+        return field_wrong_type(r, STR("stream_options.include_usage"),
+                                "true or false", usage);
     r->chat->include_usage = json_is_true(usage);
     return true;
 }
 
 /* The top-level members that are understood. */
-static const struct field {
-    struct str name;
-    bool (*read)(struct openai_reader *r, yyjson_val *value);
-} fields[] = {
-    {STR_INIT("model"), openai_read_model},
+static const struct field fields[] = {
+    {STR_INIT("model"), field_model},
     {STR_INIT("messages"), openai_read_messages},
-    {STR_INIT("stream"), read_stream},
+    {STR_INIT("stream"), field_stream},
     {STR_INIT("max_tokens"), read_max_tokens},
     {STR_INIT("max_completion_tokens"), read_max_completion_tokens},
     {STR_INIT("temperature"), read_temperature},
@@ -445,46 +401,6 @@ static const struct field {
     {STR_INIT("service_tier"), read_service_tier},
 };
 
-_Static_assert(COUNT_OF(fields) <= 32, "one bit for each in `seen`");
-
-static bool read_member(struct openai_reader *r, yyjson_val *key,
-                        yyjson_val *value, uint32_t *seen)
-{
-    struct chat *chat = r->chat;
-    struct str name = json_text(key);
-
-    for (size_t i = 0; i < COUNT_OF(fields); i++) {
-        if (!str_eq(name, fields[i].name))
-            continue;
-        if ((*seen >> i & 1) != 0)
-            return openai_twice(r, name);
-        *seen |= UINT32_C(1) << i;
-        if (i == 0)
-            json_member_place(&chat->doc, chat->body, key, &chat->model_at,
-                              &chat->model_len);
-        return yyjson_is_null(value) || fields[i].read(r, value);
-    }
-    if (!yyjson_is_null(value))
-        chat_other(chat, r->arena, name);
-    return true;
-}
-
-static bool refuse_json(struct openai_reader *r,
-                        const struct json_error *trouble)
-{
-    if (trouble->fault == JSON_NO_MEMORY) {
-        *r->error = (struct chat_error){.error = ERR_MEMORY_BUDGET};
-        return false;
-    }
-    return chat_refuse(
-        r->error, r->arena,
-        trouble->fault == JSON_SYNTAX ? ERR_BAD_JSON : ERR_TOO_COMPLEX,
-        (struct str){NULL, 0},
-        "The request body is not usable JSON: %s at line %zu, column %zu "
-        "(byte %zu).",
-        trouble->says, trouble->line, trouble->column, trouble->offset);
-}
-
 static const struct chat_words openai_words = {
     .messages = STR_INIT("messages"),
     .call_id = STR_INIT("tool_call_id"),
@@ -493,45 +409,16 @@ static const struct chat_words openai_words = {
     .user = STR_INIT("user"),
 };
 
-bool openai_twice(struct openai_reader *r, struct str name)
-{
-    return chat_refuse(r->error, r->arena, ERR_BAD_VALUE, name,
-                       "%.*s: this field is there twice", STR_ARG(name));
-}
-
-bool openai_read_body(struct openai_reader *r, struct str body)
-{
-    struct json_error trouble;
-
-    *r->chat = (struct chat){.body = body, .words = &openai_words};
-    if (str_is_blank(body))
-        return chat_refuse(r->error, r->arena, ERR_BAD_JSON,
-                           (struct str){NULL, 0},
-                           "The request has no body; expected a JSON object.");
-    if (!json_read(r->arena, body, &r->chat->doc, &trouble))
-        return refuse_json(r, &trouble);
-    if (!yyjson_is_obj(r->chat->doc.root))
-        return chat_refuse(r->error, r->arena, ERR_BAD_FIELD,
-                           (struct str){NULL, 0},
-                           "The request body must be a JSON object, got %s.",
-                           json_type_name(r->chat->doc.root));
-    return true;
-}
-
 bool openai_read_request(struct arena *arena, struct str body,
                          struct chat *chat, struct chat_error *error)
 {
-    struct openai_reader reader = {arena, chat, error};
-    uint32_t seen = 0;
+    struct field_reader reader = {arena, chat, error};
 
-    if (!openai_read_body(&reader, body))
+    *chat = (struct chat){.body = body, .words = &openai_words};
+    if (!field_read_body(&reader, fields, COUNT_OF(fields)))
         return false;
-    json_each_member (key, value, chat->doc.root) {
-        if (!read_member(&reader, key, value, &seen))
-            return false;
-    }
     if (chat->messages == NULL)
-        return openai_missing(&reader, STR("messages"));
+        return field_missing(&reader, STR("messages"));
     if (chat->message_count == 0)
         return chat_refuse(error, arena, ERR_BAD_VALUE, STR("messages"),
                            "messages: expected at least one message, got an "

@@ -17,11 +17,14 @@ static void put_number_header(struct reply *reply, struct str name,
 void failure_reply(struct reply *reply, const struct format *format,
                    struct str id, const struct chat_error *error)
 {
+    unsigned retry_s = format->error_retry_s == NULL
+                           ? error->retry_after_s
+                           : format->error_retry_s(error);
     struct buf body;
     struct str piece;
 
-    if (error->retry_after_s > 0)
-        put_number_header(reply, STR("Retry-After"), error->retry_after_s);
+    if (retry_s > 0)
+        put_number_header(reply, STR("Retry-After"), retry_s);
     if (error->never_retry)
         reply_header(reply, STR("x-should-retry"), STR("false"));
     if (error->upstream_id.len > 0)

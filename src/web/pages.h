@@ -1,10 +1,12 @@
-/* The small answers that need no backend: health, models, metrics. */
+/* The small answers that need no backend: health, models, metrics, stored
+ * responses. */
 #ifndef WEIR_PAGES_H
 #define WEIR_PAGES_H
 
 #include "catalog.h"
 #include "head.h"
 #include "reply/reply.h"
+#include "store.h"
 
 /* {"status":"ok"}: the process is alive. */
 void page_health(struct reply *reply);
@@ -18,6 +20,13 @@ void page_models(struct reply *reply, const struct head *head,
 void page_model(struct reply *reply, struct arena *arena,
                 const struct head *head, const struct catalog *catalog,
                 struct str id);
+/* GET /v1/responses/{id}: a response that is stored for this owner. */
+void page_response(struct reply *reply, struct arena *arena,
+                   struct store *store, const struct store_limits *limits,
+                   struct str owner, struct str id, uint64_t now_ms);
+/* DELETE /v1/responses/{id} */
+void page_forget_response(struct reply *reply, struct arena *arena,
+                          struct store *store, struct str owner, struct str id);
 /* How the replicas are doing, for /metrics. */
 void page_put_replicas(const struct catalog *catalog, struct buf *out);
 /* GET /metrics, whose text has been made already. */

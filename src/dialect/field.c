@@ -1,0 +1,169 @@
+#include "field.h"
+
+#include "check.h"
+
+/* --- errors that name the field ----------------------------------------- */
+
+bool field_wrong_type(struct field_reader *r, struct str path,
+                      const char *expected, yyjson_val *got)
+{
+    if (yyjson_is_str(got)) {
+        struct str shown = str_clip(json_text(got), 40);
+
+        return chat_refuse(r->error, r->arena, ERR_BAD_FIELD, path,
+                           "%.*s: expected %s, got the string \"%.*s\"",
+                           STR_ARG(path), expected, STR_ARG(shown));
+    }
+    if (json_is_number(got)) {
+        struct str shown = str_clip(json_number_text(got), 40);
+
+        return chat_refuse(r->error, r->arena, ERR_BAD_FIELD, path,
+                           "%.*s: expected %s, got the number %.*s",
+                           STR_ARG(path), expected, STR_ARG(shown));
+    }
+    return chat_refuse(r->error, r->arena, ERR_BAD_FIELD, path,
+                       "%.*s: expected %s, got %s", STR_ARG(path), expected,
+                       json_type_name(got));
+}
+
+bool field_missing(struct field_reader *r, struct str path)
+{
+    return chat_refuse(r->error, r->arena, ERR_MISSING_FIELD, path,
+                       "%.*s: this field is required", STR_ARG(path));
+}
+
+bool field_unknown_value(struct field_reader *r, struct str path,
+                         const char *expected, struct str got)
+{
+    struct str shown = str_clip(got, 40);
+
+    return chat_refuse(r->error, r->arena, ERR_BAD_VALUE, path,
+                       "%.*s: expected %s, got \"%.*s\"", STR_ARG(path),
+                       expected, STR_ARG(shown));
+}
+
+bool field_take_text(struct field_reader *r, yyjson_val *object, struct str key,
+                     struct str path, struct str *out)
+{
+    yyjson_val *value = json_get(object, key);
+
+    *out = json_text(value);
+    if (value == NULL || yyjson_is_str(value))
+        return true;
+    return field_wrong_type(
+        r, arena_printf(r->arena, "%.*s.%.*s", STR_ARG(path), STR_ARG(key)),
+        "a string", value);
+}
+
+/* --- fields that formats share ------------------------------------------- */
+
+bool field_text(struct field_reader *r, yyjson_val *value, const char *name,
+                struct str *out)
+{
+    if (!yyjson_is_str(value))
+        return field_wrong_type(r, str_of(name), "a string", value);
+    *out = json_text(value);
+    return true;
+}
+
+bool field_number(struct field_reader *r, yyjson_val *value, const char *name,
+                  struct str *out)
+{
+    if (!json_is_number(value))
+        return field_wrong_type(r, str_of(name), "a number", value);
+    *out = json_number_text(value);
+    return true;
+}
+
+/* Bytes; it comes back in headers. */
+enum { MODEL_MAX = 256 };
+
+bool field_model(struct field_reader *r, yyjson_val *value)
+{
+    if (!field_text(r, value, "model", &r->chat->model))
+        return false;
+    if (r->chat->model.len > MODEL_MAX)
+        return chat_refuse(r->error, r->arena, ERR_BAD_VALUE, STR("model"),
+                           "model: expected at most %d bytes, got %zu",
+                           MODEL_MAX, r->chat->model.len);
+    return true;
+}
+
+bool field_stream(struct field_reader *r, yyjson_val *value)
+{
+    if (!yyjson_is_bool(value))
+        return field_wrong_type(r, STR("stream"), "true or false", value);
+    r->chat->is_stream = json_is_true(value);
+    return true;
+}
+
+/* --- the top level ------------------------------------------------------ */
+
+static bool read_member(struct field_reader *r, const struct field *fields,
+                        size_t count, yyjson_val *key, yyjson_val *value,
+                        uint32_t *seen)
+{
+    struct chat *chat = r->chat;
+    struct str name = json_text(key);
+
+    for (size_t i = 0; i < count; i++) {
+        if (!str_eq(name, fields[i].name))
+            continue;
+        /* Parsers differ in which one they take: what the router judged must
+         * be what the model gets. */
+        if ((*seen >> i & 1) != 0)
+            return chat_refuse(r->error, r->arena, ERR_BAD_VALUE, name,
+                               "%.*s: this field is there twice",
+                               STR_ARG(name));
+        *seen |= UINT32_C(1) << i;
+        if (fields[i].read == field_model)
+            json_member_place(&chat->doc, chat->body, key, &chat->model_at,
+                              &chat->model_len);
+        return yyjson_is_null(value) || fields[i].read(r, value);
+    }
+    if (!yyjson_is_null(value))
+        chat_other(chat, r->arena, name);
+    return true;
+}
+
+static bool refuse_json(struct field_reader *r,
+                        const struct json_error *trouble)
+{
+    if (trouble->fault == JSON_NO_MEMORY) {
+        *r->error = (struct chat_error){.error = ERR_MEMORY_BUDGET};
+        return false;
+    }
+    return chat_refuse(
+        r->error, r->arena,
+        trouble->fault == JSON_SYNTAX ? ERR_BAD_JSON : ERR_TOO_COMPLEX,
+        (struct str){NULL, 0},
+        "The request body is not usable JSON: %s at line %zu, column %zu "
+        "(byte %zu).",
+        trouble->says, trouble->line, trouble->column, trouble->offset);
+}
+
+bool field_read_body(struct field_reader *r, const struct field *fields,
+                     size_t count)
+{
+    struct chat *chat = r->chat;
+    struct json_error trouble;
+    uint32_t seen = 0; /* one bit for each of them */
+
+    check(count <= FIELDS_MAX);
+    if (str_is_blank(chat->body))
+        return chat_refuse(r->error, r->arena, ERR_BAD_JSON,
+                           (struct str){NULL, 0},
+                           "The request has no body; expected a JSON object.");
+    if (!json_read(r->arena, chat->body, &chat->doc, &trouble))
+        return refuse_json(r, &trouble);
+    if (!yyjson_is_obj(chat->doc.root))
+        return chat_refuse(r->error, r->arena, ERR_BAD_FIELD,
+                           (struct str){NULL, 0},
+                           "The request body must be a JSON object, got %s.",
+                           json_type_name(chat->doc.root));
+    json_each_member (key, value, chat->doc.root) {
+        if (!read_member(r, fields, count, key, value, &seen))
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,48 @@
+/* The fields of a caller's request: how they are read, and the errors that
+ * name them by their path in the caller's own words. */
+#ifndef WEIR_FIELD_H
+#define WEIR_FIELD_H
+
+#include "chat.h"
+
+struct field_reader {
+    struct arena *arena;
+    struct chat *chat;
+    struct chat_error *error;
+};
+
+/* A member of the top level that is understood. */
+struct field {
+    struct str name;
+    bool (*read)(struct field_reader *r, yyjson_val *value);
+};
+
+enum { FIELDS_MAX = 32 };
+
+/* Reads chat->body, whose members go to their fields; null means absent.
+ * A field that is there twice is refused, since parsers differ in which one
+ * they take; what no field claims is noted by chat_other().  `model` must be
+ * among them. */
+bool field_read_body(struct field_reader *r, const struct field *fields,
+                     size_t count);
+
+/* Errors.  All return false. */
+bool field_wrong_type(struct field_reader *r, struct str path,
+                      const char *expected, yyjson_val *got);
+bool field_missing(struct field_reader *r, struct str path);
+bool field_unknown_value(struct field_reader *r, struct str path,
+                         const char *expected, struct str got);
+
+/* The field `name` itself. */
+bool field_text(struct field_reader *r, yyjson_val *value, const char *name,
+                struct str *out);
+bool field_number(struct field_reader *r, yyjson_val *value, const char *name,
+                  struct str *out);
+bool field_model(struct field_reader *r, yyjson_val *value);
+bool field_stream(struct field_reader *r, yyjson_val *value);
+
+/* A string member of `object`; absent and null give the empty string. */
+bool field_take_text(struct field_reader *r, yyjson_val *object, struct str key,
+                     struct str path, struct str *out);
+
+#endif

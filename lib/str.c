@@ -194,6 +194,18 @@ size_t str_utf8_length(struct str s, size_t at)
     return len;
 }
 
+bool str_is_utf8(struct str s)
+{
+    for (size_t i = 0; i < s.len;) {
+        size_t len = str_utf8_length(s, i);
+
+        if (len == 0)
+            return false;
+        i += len;
+    }
+    return true;
+}
+
 struct str str_clip(struct str s, size_t max)
 {
     if (s.len <= max)

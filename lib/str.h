@@ -68,6 +68,8 @@ size_t str_code_points(struct str s);
 /* The length of the well-formed UTF-8 sequence that starts at s.ptr[at]
  * (Unicode 15, table 3-7), 0 when there is none. */
 size_t str_utf8_length(struct str s, size_t at);
+/* Well-formed from the first byte to the last. */
+bool str_is_utf8(struct str s);
 /* At most `max` bytes from the front, never half a character. */
 struct str str_clip(struct str s, size_t max);
 

@@ -106,7 +106,8 @@ static bool is_from_edge(const struct visit *visit, int status)
            (status == 413 || status == 502);
 }
 
-static void refuse(struct visit *visit, int status, struct str message)
+static void refuse_with(struct visit *visit, int status, struct str message,
+                        struct str details)
 {
     const char *type = status < 500 ? "invalid_request_error" : "api_error";
     struct str id;
@@ -140,11 +141,20 @@ static void refuse(struct visit *visit, int status, struct str message)
     json_open(&out, '{');
     json_member_str(&out, STR("type"), str_of(type));
     json_member_str(&out, STR("message"), message);
+    if (details.len > 0) {
+        json_key(&out, STR("details"));
+        json_put_raw(&out, details);
+    }
     json_close(&out, '}');
     json_member_str(&out, STR("request_id"), id);
     json_close(&out, '}');
     page_json(&visit->page, status, buf_str(&body));
     buf_fini(&body);
+}
+
+static void refuse(struct visit *visit, int status, struct str message)
+{
+    refuse_with(visit, status, message, STR(""));
 }
 
 /* --- who asks, and in which version ------------------------------------- */
@@ -218,7 +228,7 @@ static bool examine(struct visit *visit, bool is_count,
     c->root = doc.root;
     if (as_anthropic_check(c))
         return true;
-    refuse(visit, c->status, c->message);
+    refuse_with(visit, c->status, c->message, c->details);
     return false;
 }
 
@@ -234,19 +244,24 @@ static void take_magic(struct visit *visit, const struct prompt *prompt)
         visit->fault.is_set[FAULT_REDACTED] = true;
 }
 
+/* Refuses what is longer than the context, and lets the answer end with it. */
 static bool check_length(struct visit *visit, const struct anthropic_check *c,
-                         const struct prompt *prompt)
+                         struct prompt *prompt, struct anthropic_answer *answer)
 {
-    int64_t most = c->model->traits->context_window;
+    size_t most = (size_t)c->model->traits->context_window;
     size_t tokens = prompt_tokens(prompt);
 
-    if (most == 0 || tokens <= (size_t)most)
-        return true;
-    refuse(visit, 400,
-           arena_printf(visit->arena,
-                        "prompt is too long: %zu tokens > %lld maximum", tokens,
-                        (long long)most));
-    return false;
+    if (most > 0 && tokens > most) {
+        refuse(visit, 400,
+               arena_printf(visit->arena,
+                            "prompt is too long: %zu tokens > %zu maximum",
+                            tokens, most));
+        return false;
+    }
+    answer->is_near_window = most > 0 && prompt->max_tokens > most - tokens;
+    if (answer->is_near_window)
+        prompt->max_tokens = most - tokens;
+    return true;
 }
 
 static void messages(struct visit *visit)
@@ -260,7 +275,7 @@ static void messages(struct visit *visit)
         return;
     as_anthropic_read(&c, prompt, answer);
     if (!stand_takes_directive(visit, prompt) ||
-        !check_length(visit, &c, prompt))
+        !check_length(visit, &c, prompt, answer))
         return;
     take_magic(visit, prompt);
     visit->is_stream = json_is_true(json_get(c.root, STR("stream")));

@@ -1,8 +1,8 @@
 /* The stand-in of the Anthropic API, in rooms: routes, headers and errors
  * (as_anthropic.c); what it refuses, as strictly as the real one, because
  * that is what proves a translation (…_check.c, …_messages.c, …_blocks.c and
- * …_tools.c); what is asked (…_read.c) and what is
- * answered (…_write.c). */
+ * …_tools.c); what is asked (…_read.c) and what is answered (…_write.c,
+ * …_search.c). */
 #ifndef WEIR_SIM_AS_ANTHROPIC_H
 #define WEIR_SIM_AS_ANTHROPIC_H
 
@@ -39,6 +39,7 @@ struct anthropic_check {
     /* why it is refused */
     int status;
     struct str message;
+    struct str details; /* as JSON; empty: there are none */
 };
 
 /* True when the real API would take the request.  Otherwise `status` and
@@ -73,19 +74,39 @@ bool as_anthropic_check_tools(struct anthropic_check *c);
 bool as_anthropic_check_strict(struct anthropic_check *c, struct str path,
                                yyjson_val *schema);
 
-/* The signature of thinking, as the API would put it on; in the arena. */
-struct str as_anthropic_sign(struct arena *arena, struct str thinking);
+/* The signature of a model's thinking, as the API would put it on; in the
+ * arena. */
+struct str as_anthropic_sign(struct arena *arena, struct str model,
+                             struct str thinking);
 /* Is it one of ours, on this text or, when the text was left out, on any? */
 bool as_anthropic_is_signed(struct str thinking, struct str signature);
+/* Is one of ours this model's? */
+bool as_anthropic_is_signed_by(struct str model, struct str signature);
 
 /* What an answer needs to know; visit->answer. */
 struct anthropic_answer {
     struct str id;
     struct str model;
+    struct str signer; /* the model's own id */
+    struct str stop;   /* the caller's first stop sequence */
     bool hides_thinking;
-    uint64_t seed; /* of the ids of calls */
+    bool is_near_window; /* what ends it is the context, not max_tokens */
+    uint64_t seed;       /* of the ids of calls */
     struct prefix_use use;
 };
+
+/* --- as_anthropic_search.c ---------------------------------------------- */
+
+/* The members of the two blocks of a search, and of the citation. */
+void as_anthropic_put_search(struct json_out *out, struct str id,
+                             const struct script_block *block, bool empty);
+void as_anthropic_put_found(struct json_out *out, struct str id,
+                            const struct script_block *block);
+void as_anthropic_put_citation(struct json_out *out,
+                               const struct script_block *block);
+/* "server_tool_use" of the usage. */
+void as_anthropic_put_searches(struct json_out *out,
+                               const struct script *script);
 
 /* Fills the prompt from a request that was found right. */
 void as_anthropic_read(const struct anthropic_check *c, struct prompt *prompt,

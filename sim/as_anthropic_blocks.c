@@ -270,6 +270,12 @@ static const struct {
     {STR_INIT("web_fetch_tool_result"), STR_INIT(""), ANTHROPIC_IN_ASSISTANT},
     {STR_INIT("code_execution_tool_result"), STR_INIT(""),
      ANTHROPIC_IN_ASSISTANT},
+    {STR_INIT("bash_code_execution_tool_result"), STR_INIT(""),
+     ANTHROPIC_IN_ASSISTANT},
+    {STR_INIT("text_editor_code_execution_tool_result"), STR_INIT(""),
+     ANTHROPIC_IN_ASSISTANT},
+    {STR_INIT("tool_search_tool_result"), STR_INIT(""), ANTHROPIC_IN_ASSISTANT},
+    {STR_INIT("browser_state"), STR_INIT(""), ANTHROPIC_IN_RESULT},
     {STR_INIT("container_upload"), STR_INIT(""), ANTHROPIC_IN_USER},
 };
 

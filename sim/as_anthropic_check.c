@@ -188,6 +188,16 @@ static bool check_field(struct anthropic_check *c, struct str name,
                              STR_ARG(str_clip(name, 100)));
 }
 
+/* No request is kept here, so that one could go on from it. */
+static bool check_thread(struct anthropic_check *c)
+{
+    if (json_get(c->root, STR("thread")) == NULL || !c->has_beta)
+        return true;
+    c->details = STR("{\"error_code\":\"thread_unsupported_request\","
+                     "\"unsupported\":[\"thread\"]}");
+    return as_anthropic_fail(c, "thread: message threads are not supported");
+}
+
 static bool check_fields(struct anthropic_check *c)
 {
     json_each_member (key, value, c->root) {
@@ -471,9 +481,9 @@ bool as_anthropic_check(struct anthropic_check *c)
 {
     if (!yyjson_is_obj(c->root))
         return as_anthropic_fail(c, "The request body must be a JSON object.");
-    return check_fields(c) && check_model(c) && check_max_tokens(c) &&
-           check_stops(c) && check_metadata(c) && check_thinking(c) &&
-           check_output(c) && check_sampling(c) &&
+    return check_thread(c) && check_fields(c) && check_model(c) &&
+           check_max_tokens(c) && check_stops(c) && check_metadata(c) &&
+           check_thinking(c) && check_output(c) && check_sampling(c) &&
            as_anthropic_check_system(c) && as_anthropic_check_tools(c) &&
            as_anthropic_check_messages(c) && check_marks(c);
 }

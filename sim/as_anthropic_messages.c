@@ -249,6 +249,16 @@ static bool check_last_turn(struct anthropic_check *c, yyjson_val *messages)
         number, STR_ARG(json_get_text(first_block, STR("type"))));
 }
 
+/* A turn that the server has paused comes back as it was, to go on. */
+static bool is_paused_turn(yyjson_val *content)
+{
+    json_each_item (block, content) {
+        if (is_block(block, STR("server_tool_use")))
+            return true;
+    }
+    return false;
+}
+
 static bool check_prefill(struct anthropic_check *c, yyjson_val *messages)
 {
     yyjson_val *last = yyjson_arr_get_last(messages);
@@ -260,7 +270,7 @@ static bool check_prefill(struct anthropic_check *c, yyjson_val *messages)
                           ? json_text(content)
                           : json_get_text(block, STR("text"));
 
-    if (role_of(last) != ANTHROPIC_IN_ASSISTANT)
+    if (role_of(last) != ANTHROPIC_IN_ASSISTANT || is_paused_turn(content))
         return true;
     if (!c->model->traits->takes_prefill || c->thinks || format != NULL)
         return as_anthropic_fail(

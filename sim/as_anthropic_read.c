@@ -62,10 +62,11 @@ static struct str result_text(struct arena *arena, yyjson_val *content)
 }
 
 /* False for blocks that no answer depends on. */
-static bool read_part(struct arena *arena, yyjson_val *block,
+static bool read_part(const struct anthropic_check *c, yyjson_val *block,
                       struct prompt_part *part)
 {
     struct str type = json_get_text(block, STR("type"));
+    struct arena *arena = c->arena;
 
     *part = (struct prompt_part){.cache_minutes = minutes_of(block)};
     if (str_eq(type, STR("text"))) {
@@ -88,7 +89,11 @@ static bool read_part(struct arena *arena, yyjson_val *block,
         part->id = json_get_text(block, STR("tool_use_id"));
         part->text = result_text(arena, json_get(block, STR("content")));
         part->is_error = json_is_true(json_get(block, STR("is_error")));
-    } else if (str_eq(type, STR("thinking"))) {
+    } else if (str_eq(type, STR("thinking")) &&
+               as_anthropic_is_signed_by(
+                   c->model->traits->id,
+                   json_get_text(block, STR("signature")))) {
+        /* another model's is dropped without a word */
         part->kind = PROMPT_THINKING;
         part->text = json_get_text(block, STR("thinking"));
     } else {
@@ -99,15 +104,15 @@ static bool read_part(struct arena *arena, yyjson_val *block,
 
 /* --- messages ----------------------------------------------------------- */
 
-static void read_content(struct arena *arena, yyjson_val *content,
+static void read_content(const struct anthropic_check *c, yyjson_val *content,
                          struct prompt_message *message)
 {
     message->parts =
-        ARENA_ARRAY(arena, struct prompt_part, yyjson_arr_size(content) + 1);
+        ARENA_ARRAY(c->arena, struct prompt_part, yyjson_arr_size(content) + 1);
     if (yyjson_is_str(content))
         message->parts[message->part_count++].text = json_text(content);
     json_each_item (block, content) {
-        if (read_part(arena, block, &message->parts[message->part_count]))
+        if (read_part(c, block, &message->parts[message->part_count]))
             message->part_count++;
     }
 }
@@ -122,8 +127,7 @@ static void read_messages(const struct anthropic_check *c,
                                    yyjson_arr_size(messages) + 1);
     if (system != NULL) {
         prompt->messages[0].role = PROMPT_SYSTEM;
-        read_content(c->arena, system,
-                     &prompt->messages[prompt->message_count++]);
+        read_content(c, system, &prompt->messages[prompt->message_count++]);
     }
     json_each_item (item, messages) {
         struct prompt_message *message =
@@ -133,7 +137,7 @@ static void read_messages(const struct anthropic_check *c,
         message->role = str_eq(role, STR("assistant")) ? PROMPT_ASSISTANT
                         : str_eq(role, STR("system"))  ? PROMPT_SYSTEM
                                                        : PROMPT_USER;
-        read_content(c->arena, json_get(item, STR("content")), message);
+        read_content(c, json_get(item, STR("content")), message);
     }
 }
 
@@ -149,6 +153,34 @@ static void mark_end(const struct anthropic_check *c, struct prompt *prompt)
 
 /* --- tools -------------------------------------------------------------- */
 
+/* Anthropic's own tools that the caller runs, by the beginning of their
+ * dated type.  Their schemas are known without being sent. */
+static const struct {
+    struct str type;
+    struct str schema;
+} own_tools[] = {
+    {STR_INIT("bash_"),
+     STR_INIT("{\"type\":\"object\",\"properties\":{\"command\":"
+              "{\"type\":\"string\"}},\"required\":[\"command\"]}")},
+    {STR_INIT("text_editor_"),
+     STR_INIT("{\"type\":\"object\",\"properties\":{\"command\":{\"enum\":"
+              "[\"view\"]},\"path\":{\"type\":\"string\"}},\"required\":"
+              "[\"command\",\"path\"]}")},
+};
+
+static yyjson_val *schema_of(struct arena *arena, yyjson_val *tool)
+{
+    struct str type = json_get_text(tool, STR("type"));
+    struct json_error trouble;
+    struct json_doc doc;
+
+    for (size_t i = 0; i < COUNT_OF(own_tools); i++)
+        if (str_starts(type, own_tools[i].type) &&
+            json_read(arena, own_tools[i].schema, &doc, &trouble))
+            return doc.root;
+    return json_get(tool, STR("input_schema"));
+}
+
 static void read_tools(const struct anthropic_check *c, struct prompt *prompt)
 {
     yyjson_val *tools = json_get(c->root, STR("tools"));
@@ -158,9 +190,11 @@ static void read_tools(const struct anthropic_check *c, struct prompt *prompt)
     json_each_item (item, tools) {
         struct prompt_tool *tool = &prompt->tools[prompt->tool_count];
 
-        tool->schema = json_get(item, STR("input_schema"));
+        if (str_starts(json_get_text(item, STR("type")), STR("web_search_")))
+            prompt->can_search = true;
+        tool->schema = schema_of(c->arena, item);
         if (tool->schema == NULL)
-            continue; /* Anthropic's own: nothing calls it here */
+            continue; /* the server's own, or not known here */
         tool->name = json_get_text(item, STR("name"));
         tool->description = json_get_text(item, STR("description"));
         tool->cache_minutes = minutes_of(item);
@@ -190,10 +224,11 @@ static void read_choice(const struct anthropic_check *c, struct prompt *prompt)
 
 static bool follows_result(const struct prompt *prompt)
 {
-    const struct prompt_message *last =
-        &prompt->messages[prompt->message_count - 1];
-
-    return last->part_count > 0 && last->parts[0].kind == PROMPT_RESULT;
+    for (unsigned i = prompt_tail(prompt); i < prompt->message_count; i++)
+        if (prompt->messages[i].part_count > 0 &&
+            prompt->messages[i].parts[0].kind == PROMPT_RESULT)
+            return true;
+    return false;
 }
 
 static void read_thinking(const struct anthropic_check *c,
@@ -233,12 +268,14 @@ void as_anthropic_read(const struct anthropic_check *c, struct prompt *prompt,
 
     *prompt = (struct prompt){.model = json_get_text(c->root, STR("model"))};
     answer->model = prompt->model;
+    answer->signer = c->model->traits->id;
     read_messages(c, prompt);
     mark_end(c, prompt);
     read_tools(c, prompt);
     read_choice(c, prompt);
     read_thinking(c, prompt, answer);
     read_stops(c, prompt);
+    answer->stop = prompt->stop_count > 0 ? prompt->stops[0] : STR("###");
     prompt->max_tokens = (size_t)json_get_i64(c->root, STR("max_tokens"));
     if (format != NULL) {
         prompt->format = PROMPT_JSON_SCHEMA;

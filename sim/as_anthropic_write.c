@@ -19,33 +19,62 @@ static void put_null(struct json_out *out, struct str key)
     json_put_null(out);
 }
 
-static void put_stop(struct json_out *out, const struct script *script)
+static struct str stop_reason(const struct visit *visit)
 {
     static const struct str reasons[] = {
         [SCRIPT_STOP] = STR_INIT("end_turn"),
         [SCRIPT_LENGTH] = STR_INIT("max_tokens"),
         [SCRIPT_STOP_TEXT] = STR_INIT("stop_sequence"),
+        [SCRIPT_STOP_TOKEN] = STR_INIT("end_turn"),
         [SCRIPT_CALLS] = STR_INIT("tool_use"),
         [SCRIPT_REFUSAL] = STR_INIT("refusal"),
     };
+    enum script_end end = visit->voices[0].script->end;
+    struct str wanted = fault_word(&visit->fault, FAULT_STOP_REASON);
 
-    json_member_str(out, STR("stop_reason"), reasons[script->end]);
+    if (wanted.ptr != NULL)
+        return wanted;
+    if (end == SCRIPT_LENGTH && answer_of(visit)->is_near_window)
+        return STR("model_context_window_exceeded");
+    return reasons[end];
+}
+
+/* "category=none": nothing is said about why. */
+static void put_refusal(struct json_out *out, struct str category)
+{
+    bool is_silent = str_eq(category, STR("none"));
+
+    json_open(out, '{');
+    json_member_str(out, STR("type"), STR("refusal"));
+    if (is_silent) {
+        put_null(out, STR("category"));
+        put_null(out, STR("explanation"));
+    } else {
+        json_member_str(out, STR("category"),
+                        category.ptr == NULL ? STR("general_harms") : category);
+        json_member_str(out, STR("explanation"),
+                        STR("This refusal was asked for (simulated)."));
+    }
+    json_close(out, '}');
+}
+
+static void put_stop(struct json_out *out, const struct visit *visit)
+{
+    const struct script *script = visit->voices[0].script;
+    struct str reason = stop_reason(visit);
+    bool has_text = script->end == SCRIPT_STOP_TEXT;
+
+    json_member_str(out, STR("stop_reason"), reason);
     json_key(out, STR("stop_sequence"));
-    if (script->end == SCRIPT_STOP_TEXT)
-        json_put_str(out, script->stop);
+    if (str_eq(reason, STR("stop_sequence")))
+        json_put_str(out, has_text ? script->stop : answer_of(visit)->stop);
     else
         json_put_null(out);
     json_key(out, STR("stop_details"));
-    if (script->end != SCRIPT_REFUSAL) {
+    if (str_eq(reason, STR("refusal")))
+        put_refusal(out, fault_word(&visit->fault, FAULT_CATEGORY));
+    else
         json_put_null(out);
-        return;
-    }
-    json_open(out, '{');
-    json_member_str(out, STR("type"), STR("refusal"));
-    json_member_str(out, STR("category"), STR("general_harms"));
-    json_member_str(out, STR("explanation"),
-                    STR("This refusal was asked for (simulated)."));
-    json_close(out, '}');
 }
 
 static void put_input_usage(struct json_out *out, const struct prefix_use *use)
@@ -88,7 +117,10 @@ static void put_usage(struct json_out *out, const struct visit *visit,
     json_close(out, '}');
     json_member_i64(out, STR("output_tokens"), (int64_t)spoken);
     put_output_details(out, is_final ? script->thinking_tokens : 0);
-    put_null(out, STR("server_tool_use"));
+    if (is_final)
+        as_anthropic_put_searches(out, script);
+    else
+        put_null(out, STR("server_tool_use"));
     json_member_str(out, STR("service_tier"), STR("standard"));
     put_null(out, STR("inference_geo"));
     put_null(out, STR("speed"));
@@ -102,6 +134,38 @@ static struct str call_id(const struct visit *visit, unsigned block)
     return arena_printf(
         visit->arena, "toolu_01%.*s",
         STR_ARG(spell_letters(visit->arena, spell_mix(seed), 22)));
+}
+
+/* Of a search, and of what it has found. */
+static struct str search_id(const struct visit *visit)
+{
+    return arena_printf(
+        visit->arena, "srvtoolu_01%.*s",
+        STR_ARG(spell_letters(visit->arena, spell_mix(answer_of(visit)->seed),
+                              22)));
+}
+
+/* Thinking that the limit has cut has none. */
+static struct str signature(const struct visit *visit,
+                            const struct script_block *block)
+{
+    return block->is_cut
+               ? STR("")
+               : as_anthropic_sign(visit->arena, answer_of(visit)->signer,
+                                   block->text);
+}
+
+static void put_citations(struct json_out *out,
+                          const struct script_block *block)
+{
+    json_key(out, STR("citations"));
+    if (!block->is_cited) {
+        json_put_null(out);
+        return;
+    }
+    json_open(out, '[');
+    as_anthropic_put_citation(out, block);
+    json_close(out, ']');
 }
 
 /* What a message begins with, up to its content. */
@@ -131,7 +195,7 @@ static void put_block(struct json_out *out, const struct visit *visit,
         json_member_str(out, STR("type"), STR("text"));
         json_member_str(out, STR("text"), text);
         if (!empty)
-            put_null(out, STR("citations"));
+            put_citations(out, block);
         break;
     case SCRIPT_THINKING:
         if (answer_of(visit)->hides_thinking)
@@ -139,8 +203,7 @@ static void put_block(struct json_out *out, const struct visit *visit,
         json_member_str(out, STR("type"), STR("thinking"));
         json_member_str(out, STR("thinking"), text);
         json_member_str(out, STR("signature"),
-                        empty ? STR("")
-                              : as_anthropic_sign(visit->arena, block->text));
+                        empty ? STR("") : signature(visit, block));
         break;
     case SCRIPT_REDACTED:
         json_member_str(out, STR("type"), STR("redacted_thinking"));
@@ -154,6 +217,12 @@ static void put_block(struct json_out *out, const struct visit *visit,
         json_put_raw(out, empty || block->is_cut ? STR("{}") : text);
         json_key(out, STR("caller"));
         json_put_raw(out, STR("{\"type\":\"direct\"}"));
+        break;
+    case SCRIPT_SEARCH:
+        as_anthropic_put_search(out, search_id(visit), block, empty);
+        break;
+    case SCRIPT_FOUND:
+        as_anthropic_put_found(out, search_id(visit), block);
         break;
     }
     json_close(out, '}');
@@ -241,10 +310,29 @@ static void put_thinking_piece(struct visit *visit, const struct beat *beat)
     if (!answer_of(visit)->hides_thinking)
         put_delta(visit, beat->number, STR("thinking_delta"), STR("thinking"),
                   beat->piece);
-    /* thinking that the limit has cut has no signature */
     if (beat->closes && !beat->block->is_cut)
         put_delta(visit, beat->number, STR("signature_delta"), STR("signature"),
-                  as_anthropic_sign(visit->arena, beat->block->text));
+                  signature(visit, beat->block));
+}
+
+static void put_text_piece(struct visit *visit, const struct beat *beat)
+{
+    struct json_out out;
+
+    if (beat->piece.len > 0)
+        put_delta(visit, beat->number, STR("text_delta"), STR("text"),
+                  beat->piece);
+    if (!beat->closes || !beat->block->is_cited)
+        return;
+    out = open_event(visit, "content_block_delta");
+    json_member_i64(&out, STR("index"), beat->number);
+    json_key(&out, STR("delta"));
+    json_open(&out, '{');
+    json_member_str(&out, STR("type"), STR("citations_delta"));
+    json_key(&out, STR("citation"));
+    as_anthropic_put_citation(&out, beat->block);
+    json_close(&out, '}');
+    close_event(visit, &out);
 }
 
 static void speak(struct visit *visit, const struct voice *voice,
@@ -257,17 +345,17 @@ static void speak(struct visit *visit, const struct voice *voice,
         put_block_start(visit, beat->number);
     switch (beat->block->kind) {
     case SCRIPT_TEXT:
-        if (beat->piece.len > 0)
-            put_delta(visit, beat->number, STR("text_delta"), STR("text"),
-                      beat->piece);
+        put_text_piece(visit, beat);
         break;
     case SCRIPT_THINKING:
         put_thinking_piece(visit, beat);
         break;
     case SCRIPT_CALL:
+    case SCRIPT_SEARCH:
         put_call_piece(visit, beat);
         break;
     case SCRIPT_REDACTED:
+    case SCRIPT_FOUND:
         break; /* all of it was in the start */
     }
     if (!beat->closes)
@@ -284,13 +372,15 @@ static void end(struct visit *visit)
     out = open_event(visit, "message_delta");
     json_key(&out, STR("delta"));
     json_open(&out, '{');
-    put_stop(&out, visit->voices[0].script);
+    put_stop(&out, visit);
     put_null(&out, STR("container"));
     json_close(&out, '}');
     json_key(&out, STR("usage"));
     json_open(&out, '{');
     put_input_usage(&out, &answer_of(visit)->use);
     json_member_i64(&out, STR("output_tokens"), (int64_t)visit_spoken(visit));
+    put_output_details(&out, visit->voices[0].script->thinking_tokens);
+    as_anthropic_put_searches(&out, visit->voices[0].script);
     json_close(&out, '}');
     close_event(visit, &out);
     if (visit->fault.is_set[FAULT_NO_END]) {
@@ -330,7 +420,7 @@ static void whole(struct visit *visit)
     for (unsigned i = 0; i < script->block_count; i++)
         put_block(&out, visit, i, false);
     json_close(&out, ']');
-    put_stop(&out, script);
+    put_stop(&out, visit);
     put_null(&out, STR("container"));
     put_null(&out, STR("diagnostics"));
     put_usage(&out, visit, true);

@@ -136,6 +136,22 @@ static bool is_json(const struct visit *visit)
            str_eq_nocase(str_trim(media), STR("application/json"));
 }
 
+/* Is it the second one that is served, the one for embeddings? */
+static bool is_second(const struct visit *visit, struct str model)
+{
+    const char *second = visit->stand->options->embedding_model;
+
+    return second != NULL && str_eq(model, str_of(second));
+}
+
+struct str as_vllm_model(const struct visit *visit, yyjson_val *root)
+{
+    struct str model = json_get_text(root, STR("model"));
+
+    return is_second(visit, model) ? model
+                                   : str_of(visit->stand->options->model);
+}
+
 bool as_vllm_read_body(struct visit *visit, yyjson_val **root)
 {
     const char *served = visit->stand->options->model;
@@ -166,7 +182,8 @@ bool as_vllm_read_body(struct visit *visit, yyjson_val **root)
             visit, 400,
             "[{'type': 'string_type', 'loc': ('body', 'model'), "
             "'msg': 'Input should be a valid string'}]");
-    if (model != NULL && !str_eq(json_text(model), str_of(served)))
+    if (model != NULL && !str_eq(json_text(model), str_of(served)) &&
+        !is_second(visit, json_text(model)))
         return as_vllm_fail(visit, 404, "The model `%.*s` does not exist.",
                             STR_ARG(str_clip(json_text(model), 200)));
     return true;
@@ -238,29 +255,37 @@ static void put_permission(struct json_out *out, struct visit *visit,
     json_close(out, ']');
 }
 
+static void put_model(struct json_out *out, struct visit *visit,
+                      struct str model)
+{
+    json_open(out, '{');
+    json_member_str(out, STR("id"), model);
+    json_member_str(out, STR("object"), STR("model"));
+    json_member_i64(out, STR("created"), clock_wall_s());
+    json_member_str(out, STR("owned_by"), STR("weir-sim"));
+    json_member_str(out, STR("root"), model);
+    json_key(out, STR("parent"));
+    json_put_null(out);
+    json_member_i64(out, STR("max_model_len"),
+                    visit->stand->options->max_model_len);
+    put_permission(out, visit, model);
+    json_key(out, STR("simulated"));
+    json_put_bool(out, true);
+    json_close(out, '}');
+}
+
 static void models(struct visit *visit)
 {
     const struct sim_options *options = visit->stand->options;
     struct json_out out = json_out_to(&visit->page.out);
-    struct str model = str_of(options->model);
 
     json_open(&out, '{');
     json_member_str(&out, STR("object"), STR("list"));
     json_key(&out, STR("data"));
     json_open(&out, '[');
-    json_open(&out, '{');
-    json_member_str(&out, STR("id"), model);
-    json_member_str(&out, STR("object"), STR("model"));
-    json_member_i64(&out, STR("created"), clock_wall_s());
-    json_member_str(&out, STR("owned_by"), STR("weir-sim"));
-    json_member_str(&out, STR("root"), model);
-    json_key(&out, STR("parent"));
-    json_put_null(&out);
-    json_member_i64(&out, STR("max_model_len"), options->max_model_len);
-    put_permission(&out, visit, model);
-    json_key(&out, STR("simulated"));
-    json_put_bool(&out, true);
-    json_close(&out, '}');
+    put_model(&out, visit, str_of(options->model));
+    if (options->embedding_model != NULL)
+        put_model(&out, visit, str_of(options->embedding_model));
     json_close(&out, ']');
     json_close(&out, '}');
     page_json(&visit->page, 200, buf_str(&visit->page.out));
@@ -309,6 +334,7 @@ static void chat(struct visit *visit)
         !as_vllm_check_length(visit, prompt))
         return;
     answer->id = as_vllm_id(visit, "chatcmpl-");
+    answer->model = prompt->model;
     as_vllm_generate(visit, prompt, 1, answer);
 }
 

@@ -1,7 +1,7 @@
 /* The stand-in of vLLM's OpenAI server, in four rooms: routes and errors
  * (as_vllm.c), what is asked (as_vllm_read.c, as_vllm_sampling.c), what is
- * answered (as_vllm_write.c), and the endpoints without a conversation
- * (as_vllm_texts.c). */
+ * answered (as_vllm_write.c, as_vllm_stream.c), and the endpoints without a
+ * conversation (as_vllm_texts.c). */
 #ifndef WEIR_SIM_AS_VLLM_H
 #define WEIR_SIM_AS_VLLM_H
 
@@ -18,6 +18,9 @@ struct vllm_answer {
     bool include_usage;
     bool continuous_usage;
     bool hides_reasoning;
+    struct str reasoning_key; /* as this version of vLLM calls it */
+    struct str finish;        /* a finish_reason that was asked for; or NULL */
+    bool has_odd_ids;
     bool is_choice_named; /* tool_choice named a function */
     bool echoes;          /* /v1/completions: the prompt comes first */
     uint64_t seed;        /* of the ids of calls */
@@ -34,6 +37,8 @@ bool as_vllm_fail(struct visit *visit, int status, const char *format, ...)
     PRINTF_LIKE(3, 4);
 /* Parses the body, which must be an object, and checks its `model`. */
 bool as_vllm_read_body(struct visit *visit, yyjson_val **root);
+/* Which of the served models a body that was read asks for. */
+struct str as_vllm_model(const struct visit *visit, yyjson_val *root);
 /* "chatcmpl-…": with the caller's X-Request-Id, if there is one. */
 struct str as_vllm_id(struct visit *visit, const char *prefix);
 
@@ -59,6 +64,21 @@ bool as_vllm_check_length(struct visit *visit, struct prompt *prompt);
 /* Lets the brain answer each prompt `n` times and sends it. */
 void as_vllm_generate(struct visit *visit, struct prompt *prompts,
                       unsigned count, struct vllm_answer *answer);
+
+void as_vllm_put_finish(struct json_out *out, const struct vllm_answer *answer,
+                        const struct script *script);
+void as_vllm_put_usage(struct json_out *out, const struct visit *visit,
+                       size_t spoken);
+/* The number of a call among the calls, by that of its block; its id. */
+unsigned as_vllm_call_number(const struct script *script, unsigned block);
+struct str as_vllm_call_id(const struct visit *visit, const struct voice *voice,
+                           unsigned block);
+void as_vllm_whole(struct visit *visit);
+
+/* --- as_vllm_stream.c --------------------------------------------------- */
+
+extern const struct manner as_vllm_chat_manner;
+extern const struct manner as_vllm_text_manner;
 
 /* --- as_vllm_texts.c ---------------------------------------------------- */
 

@@ -249,10 +249,8 @@ static bool read_choice(struct visit *visit, yyjson_val *choice,
 {
     struct str word = json_text(choice);
 
-    if (choice == NULL || str_eq(word, STR("auto"))) {
-        prompt->choice = PROMPT_CHOICE_AUTO;
+    if (choice == NULL)
         return true;
-    }
     if (str_eq(word, STR("none"))) {
         prompt->choice = PROMPT_CHOICE_NONE;
         return true;
@@ -260,6 +258,8 @@ static bool read_choice(struct visit *visit, yyjson_val *choice,
     if (prompt->tool_count == 0)
         return as_vllm_fail(visit, 400,
                             "When using `tool_choice`, `tools` must be set.");
+    if (str_eq(word, STR("auto")))
+        return true;
     if (str_eq(word, STR("required"))) {
         prompt->choice = PROMPT_CHOICE_REQUIRED;
         return true;
@@ -279,7 +279,7 @@ bool as_vllm_read_messages(struct visit *visit, yyjson_val *root,
     yyjson_val *messages = json_get(root, STR("messages"));
     yyjson_val *tools = json_get(root, STR("tools"));
 
-    prompt->model = str_of(visit->stand->options->model);
+    prompt->model = as_vllm_model(visit, root);
     if (!yyjson_is_arr(messages))
         return as_vllm_fail(visit, 400,
                             "[{'type': 'missing', 'loc': ('body', 'messages'), "
@@ -360,7 +360,9 @@ static void read_thinking(yyjson_val *root, struct prompt *prompt,
         effort != NULL && !str_eq(json_text(effort), STR("none"));
     if (switched != NULL)
         prompt->wants_thinking = json_is_true(switched);
-    if (str_eq(json_text(effort), STR("high")))
+    if (str_eq(json_text(effort), STR("high")) ||
+        str_eq(json_text(effort), STR("xhigh")) ||
+        str_eq(json_text(effort), STR("max")))
         prompt->thinking_effort = 2;
     answer->hides_reasoning = included != NULL && !json_is_true(included);
 }

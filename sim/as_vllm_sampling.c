@@ -66,6 +66,22 @@ static bool read_stops(struct visit *visit, yyjson_val *stop,
     return true;
 }
 
+static bool read_stop_tokens(struct visit *visit, yyjson_val *tokens,
+                             struct prompt *prompt)
+{
+    prompt->stop_tokens =
+        ARENA_ARRAY(visit->arena, uint64_t, yyjson_arr_size(tokens));
+    json_each_item (item, tokens) {
+        if (!str_to_u64(json_number_text(item),
+                        &prompt->stop_tokens[prompt->stop_token_count++]))
+            return as_vllm_fail(visit, 400,
+                                "[{'type': 'int_type', 'loc': ('body', "
+                                "'stop_token_ids'), 'msg': 'Input should be a "
+                                "valid integer'}]");
+    }
+    return true;
+}
+
 static bool read_stream(struct visit *visit, yyjson_val *root,
                         struct vllm_answer *answer)
 {
@@ -131,6 +147,8 @@ bool as_vllm_read_sampling(struct visit *visit, yyjson_val *root,
            check_range(visit, root, "presence_penalty", -2, 2) &&
            check_range(visit, root, "frequency_penalty", -2, 2) &&
            read_stops(visit, json_get(root, STR("stop")), prompt) &&
+           read_stop_tokens(visit, json_get(root, STR("stop_token_ids")),
+                            prompt) &&
            read_stream(visit, root, answer) &&
            read_lengths(visit, root, prompt, answer);
 }

@@ -69,7 +69,6 @@ static void fill_prompt(struct visit *visit, const struct prompt *traits,
                         struct str text, struct prompt *prompt)
 {
     *prompt = *traits;
-    prompt->model = str_of(visit->stand->options->model);
     prompt->messages = ARENA_NEW(visit->arena, struct prompt_message);
     prompt->message_count = 1;
     prompt->messages->role = PROMPT_USER;
@@ -101,6 +100,7 @@ void as_vllm_completions(struct visit *visit)
     }
     if (traits.max_tokens == 0)
         traits.max_tokens = USUAL_MAX_TOKENS;
+    answer->model = traits.model = as_vllm_model(visit, root);
     answer->echoes = json_is_true(json_get(root, STR("echo")));
     for (size_t i = 0; i < count; i++) {
         fill_prompt(visit, &traits, texts[i], &prompts[i]);
@@ -238,7 +238,7 @@ void as_vllm_embeddings(struct visit *visit)
     json_member_str(&out, STR("id"), as_vllm_id(visit, "embd-"));
     json_member_str(&out, STR("object"), STR("list"));
     json_member_i64(&out, STR("created"), clock_wall_s());
-    json_member_str(&out, STR("model"), str_of(visit->stand->options->model));
+    json_member_str(&out, STR("model"), as_vllm_model(visit, root));
     json_key(&out, STR("data"));
     json_open(&out, '[');
     for (size_t i = 0; i < count; i++) {

@@ -37,6 +37,26 @@ static struct str thinking(const struct brain *brain)
     return text;
 }
 
+/* The first thought comes first, the others between what is said and done,
+ * as far as that has room for them. */
+static void think(const struct brain *brain, struct script *script,
+                  unsigned thoughts)
+{
+    unsigned said = script->block_count;
+
+    for (unsigned i = 0; i < thoughts; i++) {
+        struct script_block block = {.kind = SCRIPT_THINKING};
+        unsigned early = thoughts > said ? thoughts - said : 0;
+        unsigned at = i <= early ? i : i + i - early;
+
+        block.text = i == 0
+                         ? thinking(brain)
+                         : arena_printf(brain->arena,
+                                        "Thought %u comes to the same.", i + 1);
+        script_insert(script, at, block);
+    }
+}
+
 /* --- after tool results ------------------------------------------------- */
 
 static struct str name_of_call(const struct prompt *prompt, struct str id)
@@ -59,7 +79,8 @@ static void put_result(const struct brain *brain,
 {
     struct str name =
         part->name.len > 0 ? part->name : name_of_call(brain->prompt, part->id);
-    struct str text = str_clip(str_trim(part->text), RESULT_MAX);
+    struct str text =
+        str_clip(prompt_unframed(brain->arena, part->text), RESULT_MAX);
 
     if (out->len > 0)
         buf_put_char(out, '\n');
@@ -242,19 +263,88 @@ static struct str answer_of(const struct brain *brain)
     return without_prefill(prompt, answer);
 }
 
-static void announce(const struct brain *brain, struct script *script,
-                     unsigned first_call)
-{
-    struct script_block call = script->blocks[first_call];
-    struct str text = arena_printf(brain->arena, "I will use %.*s for this.",
-                                   STR_ARG(call.name));
+/* --- searching ---------------------------------------------------------- */
 
-    script_add(script, SCRIPT_TEXT, STR(""), text);
-    /* the last block is the new one: it goes before the calls */
-    call = script->blocks[script->block_count - 1];
-    for (unsigned i = script->block_count - 1; i > first_call; i--)
-        script->blocks[i] = script->blocks[i - 1];
-    script->blocks[first_call] = call;
+static bool asks_to_search(const struct brain *brain, const struct fault *fault)
+{
+    const struct prompt *prompt = brain->prompt;
+
+    /* a turn that was paused goes on with what was found */
+    return prompt->can_search && prompt_tail(prompt) < prompt->message_count &&
+           (fault->is_set[FAULT_SEARCH] ||
+            clues_has_any(&brain->clues,
+                          STR("search|look up|web|news|latest")));
+}
+
+/* What a server does that searches the web by itself. */
+static void search(const struct brain *brain, struct script *script)
+{
+    struct str sought = clues_quoted(&brain->clues);
+    struct json_out out;
+    struct buf query;
+
+    if (sought.ptr == NULL)
+        sought = str_clip(clues_sentence(brain->question, 0), QUOTE_MAX);
+    buf_init(&query, ANSWER_MAX);
+    out = json_out_to(&query);
+    json_open(&out, '{');
+    json_member_str(&out, STR("query"), sought);
+    json_close(&out, '}');
+    script_add(script, SCRIPT_SEARCH, STR("web_search"),
+               arena_copy(brain->arena, buf_str(&query)));
+    buf_fini(&query);
+    script_add(script, SCRIPT_FOUND, sought, STR(""));
+    script_add(script, SCRIPT_TEXT, STR(""),
+               arena_printf(brain->arena,
+                            "A simulated page tells about \"%.*s\".",
+                            STR_ARG(sought)));
+    script->blocks[script->block_count - 1].is_cited = true;
+}
+
+/* --- the whole ---------------------------------------------------------- */
+
+static void announce(const struct brain *brain, struct script *script)
+{
+    struct script_block block = {.kind = SCRIPT_TEXT};
+
+    block.text = arena_printf(brain->arena, "I will use %.*s for this.",
+                              STR_ARG(script->blocks[0].name));
+    script_insert(script, 0, block);
+}
+
+static bool calls_tools(const struct brain *brain, const struct fault *fault,
+                        struct script *script)
+{
+    bool is_told = fault->is_set[FAULT_CALLS];
+    unsigned wanted = is_told ? (unsigned)fault->value[FAULT_CALLS] : 0;
+
+    if (is_told && wanted == 0)
+        return false;
+    return calls_decide(brain->arena, brain->prompt, brain->question, wanted,
+                        script);
+}
+
+static void say(const struct brain *brain, const struct fault *fault,
+                struct script *script)
+{
+    const struct prompt *prompt = brain->prompt;
+
+    if (fault->is_set[FAULT_SILENT])
+        script->end = SCRIPT_STOP;
+    else if (asks_to_search(brain, fault))
+        search(brain, script);
+    else if (!calls_tools(brain, fault, script))
+        script_add(script, SCRIPT_TEXT, STR(""), answer_of(brain));
+    else if (prompt->announces_calls && prompt->choice == PROMPT_CHOICE_AUTO)
+        announce(brain, script);
+}
+
+static unsigned thoughts_of(const struct prompt *prompt,
+                            const struct fault *fault)
+{
+    if (fault->is_set[FAULT_THINK])
+        return (unsigned)fault->value[FAULT_THINK];
+    return prompt->wants_thinking;
 }
 
 void brain_answer(struct arena *arena, const struct prompt *prompt,
@@ -262,23 +352,17 @@ void brain_answer(struct arena *arena, const struct prompt *prompt,
 {
     struct brain brain = {.arena = arena, .prompt = prompt};
     struct prompt asked = *prompt;
-    unsigned first;
+    struct script_block redacted = {.kind = SCRIPT_REDACTED,
+                                    .text = STR("EuYBCoYBGAIiQL7simulated")};
+    unsigned thoughts = thoughts_of(prompt, fault);
 
     *script = (struct script){0};
     brain.question = prompt_question(arena, prompt);
     clues_init(&brain.clues, arena, brain.question);
-    if (prompt->wants_thinking)
-        script_add(script, SCRIPT_THINKING, STR(""), thinking(&brain));
+    say(&brain, fault, script);
+    think(&brain, script, thoughts);
     if (fault->is_set[FAULT_REDACTED])
-        script_add(script, SCRIPT_REDACTED, STR(""),
-                   STR("EuYBCoYBGAIiQL7simulated"));
-    first = script->block_count;
-    if (fault->is_set[FAULT_SILENT])
-        script->end = SCRIPT_STOP;
-    else if (!calls_decide(arena, prompt, brain.question, script))
-        script_add(script, SCRIPT_TEXT, STR(""), answer_of(&brain));
-    else if (prompt->announces_calls && prompt->choice == PROMPT_CHOICE_AUTO)
-        announce(&brain, script, first);
+        script_insert(script, thoughts > 0, redacted);
     if (fault->is_set[FAULT_TOKENS] &&
         fault->value[FAULT_TOKENS] > asked.min_tokens)
         asked.min_tokens = (size_t)fault->value[FAULT_TOKENS];

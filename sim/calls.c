@@ -5,7 +5,8 @@
 #include "strmap.h"
 
 enum {
-    EXACT = 1000, /* the tool's whole name stands in the question */
+    TOLD = 2000,  /* "with the Bash tool" stands in the question */
+    EXACT = 1000, /* the tool's whole name does */
     NAME_WORD = 10,
     ENOUGH_IN_DESCRIPTION = 2,
     MIN_STEM = 5,
@@ -35,6 +36,7 @@ struct decision {
     const struct prompt *prompt;
     struct clues question;
     struct word *words[256];
+    unsigned wanted; /* calls; 0: as many as make sense */
     struct candidate *chosen[SCRIPT_MAX_CALLS];
     size_t chosen_count;
 };
@@ -148,6 +150,33 @@ static bool is_plain_word(struct str name)
     return true;
 }
 
+static struct str without_marks(struct str text)
+{
+    while (text.len > 0 && strchr("\"'`* ", text.ptr[0]) != NULL)
+        text = str_slice(text, 1, text.len);
+    while (text.len > 0 && strchr("\"'`* ", text.ptr[text.len - 1]) != NULL)
+        text = str_slice(text, 0, text.len - 1);
+    return text;
+}
+
+/* "the `Bash` tool", "tool Bash" */
+static bool is_named_as_tool(const struct decision *d, struct str lower_name)
+{
+    struct str lower = d->question.lower;
+    size_t at;
+
+    for (size_t from = 0; clues_find(&d->question, lower_name, from, &at);
+         from = at + lower_name.len) {
+        struct str before = without_marks(str_slice(lower, 0, at));
+        struct str behind =
+            without_marks(str_slice(lower, at + lower_name.len, lower.len));
+
+        if (str_starts(behind, STR("tool")) || str_ends(before, STR("tool")))
+            return true;
+    }
+    return false;
+}
+
 static void judge_name(struct decision *d, struct candidate *c)
 {
     struct str words = instance_words(d->arena, c->tool->name);
@@ -160,6 +189,7 @@ static void judge_name(struct decision *d, struct candidate *c)
     if (clues_find(&d->question, name.lower, 0, &where)) {
         /* "get_weather" is meant, "time" may be a word like others */
         c->score += is_plain_word(c->tool->name) ? NAME_WORD : EXACT;
+        c->score += is_named_as_tool(d, name.lower) ? TOLD : 0;
         add_hit(c, where);
     }
     while (next_word(words, &at, &word)) {
@@ -267,7 +297,8 @@ static void choose_freely(struct decision *d, struct candidate all[])
         best->is_judged = true;
         if (d->chosen_count > 0 &&
             (!adds_something(d, best) ||
-             (d->chosen[0]->score >= EXACT && best->score < EXACT)))
+             (d->chosen[0]->score >= EXACT && best->score < EXACT) ||
+             (d->chosen[0]->score >= TOLD && best->score < TOLD)))
             continue;
         d->chosen[d->chosen_count++] = best;
     }
@@ -314,6 +345,20 @@ static bool has_results(const struct prompt *prompt)
     return false;
 }
 
+/* Those that fit are called again; if none does, all are, in their order. */
+static void choose_more(struct decision *d, struct candidate all[],
+                        unsigned count)
+{
+    size_t different;
+
+    if (d->chosen_count == 0)
+        for (unsigned i = 0; i < count && d->chosen_count < d->wanted; i++)
+            d->chosen[d->chosen_count++] = &all[i];
+    different = d->chosen_count;
+    for (size_t i = 0; different > 0 && d->chosen_count < d->wanted; i++)
+        d->chosen[d->chosen_count++] = d->chosen[i % different];
+}
+
 static void choose(struct decision *d)
 {
     const struct prompt *prompt = d->prompt;
@@ -322,7 +367,7 @@ static void choose(struct decision *d)
     struct candidate *all;
     struct str behind;
 
-    if (choice == PROMPT_CHOICE_AUTO && has_results(prompt))
+    if (choice == PROMPT_CHOICE_AUTO && d->wanted == 0 && has_results(prompt))
         return;
     if (choice == PROMPT_CHOICE_AUTO &&
         is_told(prompt, STR("Call the tool \""), &behind) &&
@@ -336,9 +381,11 @@ static void choose(struct decision *d)
     if (choice == PROMPT_CHOICE_NAMED) {
         d->chosen[0] = named(all, prompt->tool_count, name);
         d->chosen_count = d->chosen[0] != NULL;
+        choose_more(d, all, 0);
         return;
     }
     choose_freely(d, all);
+    choose_more(d, all, prompt->tool_count);
     if (choice == PROMPT_CHOICE_REQUIRED && d->chosen_count == 0)
         d->chosen[d->chosen_count++] = &all[0];
 }
@@ -365,7 +412,7 @@ static struct str segment(const struct decision *d, size_t i)
     size_t from = i == 0 ? 0 : d->chosen[i]->at;
     size_t to = i + 1 == d->chosen_count ? text.len : d->chosen[i + 1]->at;
 
-    return str_slice(text, from, to);
+    return from < to ? str_slice(text, from, to) : text;
 }
 
 /* Does it ask for exactly one place, so that two places are two calls? */
@@ -424,12 +471,15 @@ static void add_calls(struct decision *d, size_t i, struct script *script)
 }
 
 bool calls_decide(struct arena *arena, const struct prompt *prompt,
-                  struct str question, struct script *script)
+                  struct str question, unsigned wanted, struct script *script)
 {
-    struct decision d = {.arena = arena, .prompt = prompt};
+    struct decision d = {.arena = arena, .prompt = prompt, .wanted = wanted};
+    unsigned first = script->block_count;
 
     if (prompt->tool_count == 0 || prompt->choice == PROMPT_CHOICE_NONE)
         return false;
+    if (prompt->is_serial && wanted > 1)
+        d.wanted = 1;
     clues_init(&d.question, arena, question);
     index_words(&d);
     choose(&d);
@@ -439,8 +489,10 @@ bool calls_decide(struct arena *arena, const struct prompt *prompt,
     if (prompt->is_serial)
         d.chosen_count = 1;
     for (size_t i = 0; i < d.chosen_count; i++)
-        if (script->block_count < SCRIPT_MAX_BLOCKS)
+        if (script->block_count - first < SCRIPT_MAX_CALLS)
             add_calls(&d, i, script);
+    if (d.wanted > 0 && script->block_count - first > d.wanted)
+        script->block_count = first + d.wanted;
     script->end = SCRIPT_CALLS;
     return true;
 }

@@ -8,10 +8,11 @@
  *
  * Forced choices are always met.  Left free, a tool is called when the
  * question has its name or the words of its name, or two words of its
- * description; one call for each place when it asks for one place and the
- * question names several.  Behind tool results nothing is called freely, so
- * that a conversation comes to its end. */
+ * description; "with the NAME tool" means that one alone; one call for each
+ * place when it asks for one place and the question names several.  Behind
+ * tool results nothing is called freely, so that a conversation comes to its
+ * end.  `wanted` > 0: that many calls, of whatever there is. */
 bool calls_decide(struct arena *arena, const struct prompt *prompt,
-                  struct str question, struct script *script);
+                  struct str question, unsigned wanted, struct script *script);
 
 #endif

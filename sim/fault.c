@@ -22,7 +22,8 @@ static const struct fault_row rows[FAULT_KINDS] = {
     [FAULT_END] = {STR_INIT("end"), STR_INIT("bytes"), 0, MOST,
                    "closed after that many bytes of body"},
     [FAULT_GARBAGE] = {STR_INIT("garbage"), STR_INIT("kind"), GARBAGE_HTTP, 1,
-                       "\"http\" or \"json\": what should be it is not"},
+                       "\"http\" or \"json\": what should be it is not",
+                       STR_INIT("http|json")},
     [FAULT_SPLIT] = {STR_INIT("split"), STR_INIT("size"), 1, MOST,
                      "that many bytes at a time"},
     [FAULT_STATUS] = {STR_INIT("status"), STR_INIT("status"), 500, 599,
@@ -46,6 +47,33 @@ static const struct fault_row rows[FAULT_KINDS] = {
                       "an answer without content"},
     [FAULT_TOKENS] = {STR_INIT("tokens"), STR_INIT("tokens"), 100, 1000000,
                       "an answer of that many tokens at least"},
+    [FAULT_THINK] = {STR_INIT("think"), STR_INIT("blocks"), 1, 4,
+                     "up to 4 blocks of thinking"},
+    [FAULT_CALLS] = {STR_INIT("calls"), STR_INIT("calls"), 1, 8,
+                     "up to 8 calls of the tools that are offered"},
+    [FAULT_SEARCH] = {STR_INIT("search"), STR_INIT(""), 0, 0,
+                      "a search of the web"},
+    [FAULT_FINISH] = {STR_INIT("finish"), STR_INIT("reason"), 0, 0,
+                      "a finish_reason of vLLM's",
+                      STR_INIT("abort|error|stop|length|tool_calls|"
+                               "content_filter")},
+    [FAULT_STOP_TOKEN] = {STR_INIT("stop-token"), STR_INIT("token"), 151643,
+                          MOST, "a token's number as stop_reason"},
+    [FAULT_INTERLEAVE] = {STR_INIT("interleave"), STR_INIT(""), 0, 0,
+                          "calls whose fragments take turns"},
+    [FAULT_REASONING_CONTENT] = {STR_INIT("reasoning-content"), STR_INIT(""), 0,
+                                 0, "thinking under its older name"},
+    [FAULT_ODD_IDS] = {STR_INIT("odd-ids"), STR_INIT(""), 0, 0,
+                       "calls with ids like functions.f:0"},
+    [FAULT_STOP_REASON] = {STR_INIT("stop-reason"), STR_INIT("stop_reason"), 0,
+                           0, "a stop_reason of Anthropic's",
+                           STR_INIT("pause_turn|model_context_window_exceeded|"
+                                    "end_turn|max_tokens|stop_sequence|"
+                                    "tool_use|refusal")},
+    [FAULT_CATEGORY] = {STR_INIT("category"), STR_INIT("category"), 0, 0,
+                        "a category of refusals, or none",
+                        STR_INIT("none|cyber|bio|frontier_llm|"
+                                 "reasoning_extraction|general_harms")},
 };
 
 const struct fault_row *fault_row(enum fault_kind kind)
@@ -64,19 +92,51 @@ static bool find(struct str name, enum fault_kind *kind)
     return false;
 }
 
+static bool place_of(struct str words, struct str word, uint64_t *place)
+{
+    struct str one;
+
+    for (*place = 0; str_split(&words, '|', &one); ++*place)
+        if (str_eq(one, word))
+            return true;
+    return false;
+}
+
+static struct str word_at(struct str words, uint64_t place)
+{
+    struct str word = {NULL, 0};
+
+    while (str_split(&words, '|', &word))
+        if (place-- == 0)
+            return word;
+    return (struct str){NULL, 0};
+}
+
+struct str fault_word(const struct fault *fault, enum fault_kind kind)
+{
+    if (!fault->is_set[kind])
+        return (struct str){NULL, 0};
+    return word_at(rows[kind].words, fault->value[kind]);
+}
+
+static bool read_argument(const struct fault_row *row, struct str argument,
+                          uint64_t *value)
+{
+    *value = row->usual;
+    if (argument.ptr == NULL)
+        return true;
+    if (row->words.len > 0)
+        return place_of(row->words, argument, value);
+    return str_to_u64(argument, value) && *value <= row->most;
+}
+
 static bool set(struct arena *arena, struct fault *fault, enum fault_kind kind,
                 struct str argument, struct str *why)
 {
     const struct fault_row *row = &rows[kind];
-    uint64_t value = row->usual;
+    uint64_t value;
 
-    if (kind == FAULT_GARBAGE && str_eq(argument, STR("json"))) {
-        value = GARBAGE_JSON;
-    } else if (kind == FAULT_GARBAGE && str_eq(argument, STR("http"))) {
-        value = GARBAGE_HTTP;
-    } else if (argument.ptr != NULL &&
-               (!str_to_u64(argument, &value) || value > row->most ||
-                kind == FAULT_GARBAGE)) {
+    if (!read_argument(row, argument, &value)) {
         *why = arena_printf(arena, "%.*s: expected %s, got \"%.*s\"",
                             STR_ARG(row->name), row->says,
                             STR_ARG(str_clip(argument, 40)));
@@ -169,9 +229,9 @@ struct str fault_text(struct arena *arena, const struct fault *fault)
 
         if (!fault->is_set[i])
             continue;
-        if (i == FAULT_GARBAGE)
-            one = fault->value[i] == GARBAGE_JSON ? STR("garbage=json")
-                                                  : STR("garbage=http");
+        if (rows[i].words.len > 0)
+            one = arena_printf(arena, "%.*s=%.*s", STR_ARG(rows[i].name),
+                               STR_ARG(fault_word(fault, (enum fault_kind)i)));
         else if (rows[i].field.len == 0)
             one = rows[i].name;
         else

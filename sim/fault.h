@@ -37,6 +37,18 @@ enum fault_kind {
     FAULT_REDACTED,
     FAULT_SILENT,
     FAULT_TOKENS,
+    FAULT_THINK,
+    FAULT_CALLS,
+    FAULT_SEARCH,
+    /* vLLM's */
+    FAULT_FINISH,
+    FAULT_STOP_TOKEN,
+    FAULT_INTERLEAVE,
+    FAULT_REASONING_CONTENT,
+    FAULT_ODD_IDS,
+    /* Anthropic's */
+    FAULT_STOP_REASON,
+    FAULT_CATEGORY,
     FAULT_KINDS,
 };
 
@@ -48,6 +60,8 @@ struct fault_row {
     uint64_t usual;   /* the argument when none is given */
     uint64_t most;
     const char *says;
+    struct str words; /* "a|b|c": the argument is one of these, and `value` its
+                         place; empty: it is a number */
 };
 
 struct fault {
@@ -56,6 +70,8 @@ struct fault {
 };
 
 const struct fault_row *fault_row(enum fault_kind kind);
+/* The word that was asked for; ptr NULL when the fault is not set. */
+struct str fault_word(const struct fault *fault, enum fault_kind kind);
 
 /* Reads "name[=argument]; …" and adds it to *fault.  False with *why in the
  * arena, and *fault as it was, when it is none. */

@@ -192,12 +192,15 @@ static void put_text(struct writer *w, yyjson_val *const all[], size_t count,
     bool is_obvious;
 
     if (pattern.len > 0) {
+        size_t least =
+            size_of(w, shape_keyword(all, count, STR("minLength")), 0);
         struct buf made;
 
+        /* one that is open-ended is longer each time */
+        if (w->is_unique && least < w->nth_item + 1)
+            least = w->nth_item + 1;
         buf_init(&made, MAX_LENGTH * 2);
-        specimen_put(pattern,
-                     size_of(w, shape_keyword(all, count, STR("minLength")), 0),
-                     &made);
+        specimen_put(pattern, least, &made);
         json_put_str(&w->out,
                      arena_copy_utf8(w->source->arena, buf_str(&made)));
         buf_fini(&made);

@@ -46,11 +46,10 @@ static struct str find_sum(const struct instance_source *source)
     return find_quoted(source);
 }
 
+/* Whatever stands between marks first: behind it the tool's own name may. */
 static struct str find_code(const struct instance_source *source)
 {
-    struct str code = clues_code(&source->question);
-
-    return code.ptr != NULL ? code : find_quoted(source);
+    return clues_quoted(&source->question);
 }
 
 static struct str find_url(const struct instance_source *source)
@@ -81,9 +80,11 @@ static struct str find_date(const struct instance_source *source)
 
 static struct str find_path(const struct instance_source *source)
 {
-    struct str code = clues_code(&source->question);
+    struct str path = clues_path(&source->near);
 
-    return code.ptr != NULL ? code : clues_path(&source->question);
+    if (path.ptr == NULL)
+        path = clues_path(&source->question);
+    return path.ptr != NULL ? path : clues_code(&source->question);
 }
 
 static struct str find_label(const struct instance_source *source)
@@ -322,6 +323,20 @@ static size_t lines_of(struct str text, struct str texts[], size_t most)
     return count;
 }
 
+/* A command as a list of words is one for a shell. */
+static size_t shell_words(const struct instance_source *source,
+                          struct str texts[], size_t most)
+{
+    struct str code = find_code(source);
+
+    if (code.ptr == NULL || most < 3)
+        return 0;
+    texts[0] = STR("bash");
+    texts[1] = STR("-lc");
+    texts[2] = code;
+    return 3;
+}
+
 size_t instance_texts(const struct instance_source *source, struct str key,
                       struct str texts[], size_t most)
 {
@@ -338,6 +353,8 @@ size_t instance_texts(const struct instance_source *source, struct str key,
                                  "attendees|members|users|authors|entities|"
                                  "recipients|contacts|symbols|tickers")))
         return clues_names(&source->question, texts, most);
+    if (clues_has_any(&name, STR("command|cmd|argv")))
+        return shell_words(source, texts, most);
     if (source->answer.ptr != NULL)
         return lines_of(source->answer, texts, most);
     return 0;

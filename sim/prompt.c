@@ -53,6 +53,53 @@ unsigned prompt_tail(const struct prompt *prompt)
     return i;
 }
 
+/* Of all that a coding agent puts into the user's mouth. */
+static const struct {
+    struct str open;
+    struct str close;
+} frames[] = {
+    {STR_INIT("<system-reminder>"), STR_INIT("</system-reminder>")},
+    {STR_INIT("<environment_context>"), STR_INIT("</environment_context>")},
+    {STR_INIT("<user_instructions>"), STR_INIT("</user_instructions>")},
+};
+
+/* The end of the frame that begins at the front; 0 when none does. */
+static size_t frame_length(struct str text)
+{
+    for (size_t i = 0; i < COUNT_OF(frames); i++) {
+        size_t at;
+
+        if (str_starts(text, frames[i].open) &&
+            str_find(text, frames[i].close, &at))
+            return at + frames[i].close.len;
+    }
+    return 0;
+}
+
+/* Copies what stands outside of the frames; how much that is. */
+static size_t copy_unframed(struct str text, char *to)
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < text.len;) {
+        size_t frame =
+            text.ptr[i] == '<' ? frame_length(str_slice(text, i, text.len)) : 0;
+
+        if (frame == 0)
+            to[len++] = text.ptr[i++];
+        i += frame;
+    }
+    return len;
+}
+
+struct str prompt_unframed(struct arena *arena, struct str text)
+{
+    char *copy = arena_alloc(arena, text.len + 1);
+    size_t len = copy_unframed(text, copy);
+
+    return str_trim((struct str){copy, len});
+}
+
 static struct str texts_of(struct arena *arena,
                            const struct prompt_message *message)
 {
@@ -72,8 +119,7 @@ static struct str texts_of(struct arena *arena,
             continue;
         if (all.len > 0)
             text[all.len++] = '\n';
-        memcpy(text + all.len, part->text.ptr, part->text.len);
-        all.len += part->text.len;
+        all.len += copy_unframed(part->text, text + all.len);
     }
     return all;
 }
@@ -107,20 +153,12 @@ struct str prompt_question(struct arena *arena, const struct prompt *prompt)
     return STR("");
 }
 
-struct str prompt_take_directive(struct prompt *prompt)
+/* Cuts it off the part's end; ptr NULL when there is none. */
+static struct str cut_directive(struct prompt_part *part)
 {
-    const struct prompt_message *last;
-    struct prompt_part *part;
-    struct str text;
+    struct str text = str_trim(part->text);
     size_t at;
 
-    if (prompt->message_count == 0)
-        return (struct str){NULL, 0};
-    last = &prompt->messages[prompt->message_count - 1];
-    if (last->role != PROMPT_USER || last->part_count == 0)
-        return (struct str){NULL, 0};
-    part = &last->parts[last->part_count - 1];
-    text = str_trim(part->text);
     if (part->kind != PROMPT_TEXT || !str_ends(text, STR("]]")))
         return (struct str){NULL, 0};
     for (at = text.len; at > 0 && text.ptr[at - 1] != '\n'; at--)
@@ -128,10 +166,40 @@ struct str prompt_take_directive(struct prompt *prompt)
     text = str_slice(text, at, text.len - 2);
     if (!str_starts(text, STR("[[sim:")))
         return (struct str){NULL, 0};
-    part->text =
-        (struct str){part->text.ptr, (size_t)(text.ptr - part->text.ptr)};
-    part->text = str_trim(part->text);
+    part->text = str_trim(
+        (struct str){part->text.ptr, (size_t)(text.ptr - part->text.ptr)});
     return str_trim(str_slice(text, 6, text.len));
+}
+
+/* The last part that is not a frame of an agent's; NULL when there is none. */
+static struct prompt_part *last_part(const struct prompt_message *message)
+{
+    for (unsigned i = message->part_count; i > 0; i--) {
+        struct prompt_part *part = &message->parts[i - 1];
+        struct str text = str_trim(part->text);
+
+        if (part->kind != PROMPT_TEXT || text.len == 0 ||
+            frame_length(text) != text.len)
+            return part;
+    }
+    return NULL;
+}
+
+struct str prompt_take_directive(struct prompt *prompt)
+{
+    struct str directive = {NULL, 0};
+
+    for (unsigned i = 0; i < prompt->message_count; i++) {
+        const struct prompt_message *message = &prompt->messages[i];
+        struct prompt_part *part = last_part(message);
+
+        if (message->role == PROMPT_SYSTEM)
+            continue; /* may stand behind the user's */
+        directive = (struct str){NULL, 0};
+        if (message->role == PROMPT_USER && part != NULL)
+            directive = cut_directive(part);
+    }
+    return directive;
 }
 
 size_t prompt_decoded_size(struct str base64)

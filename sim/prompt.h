@@ -75,6 +75,9 @@ struct prompt {
     unsigned thinking_effort; /* sentences more than the usual one */
     struct str *stops;
     unsigned stop_count;
+    uint64_t *stop_tokens;
+    unsigned stop_token_count;
+    bool can_search; /* the server would search the web */
     bool keeps_stop; /* the matched text stays in the answer */
     size_t max_tokens;
     size_t min_tokens; /* the answer is made at least that long */
@@ -90,11 +93,16 @@ size_t prompt_tool_tokens(const struct prompt_tool *tool);
 /* The first message behind the assistant's last one: where the part begins
  * that waits for an answer. */
 unsigned prompt_tail(const struct prompt *prompt);
-/* The last thing the user wrote; of a long text, beginning and end. */
+/* Without what a coding agent puts around everything, like
+ * <system-reminder>…</system-reminder>. */
+struct str prompt_unframed(struct arena *arena, struct str text);
+/* The last thing the user wrote, without that; of a long text, beginning and
+ * end. */
 struct str prompt_question(struct arena *arena, const struct prompt *prompt);
 
-/* Cuts a last line "[[sim: …]]" off the user's last text, if the user has
- * the last word, and gives what stands in it; ptr NULL when there is none. */
+/* Cuts a last line "[[sim: …]]" off each message of the user.  Gives what
+ * stands in that of the last message, if the user has the last word; ptr NULL
+ * when there is none. */
 struct str prompt_take_directive(struct prompt *prompt);
 
 /* How many bytes valid Base64 stands for, and the first of them: as many as

@@ -14,6 +14,16 @@ void script_add(struct script *script, enum script_kind kind, struct str name,
         (struct script_block){.kind = kind, .text = text, .name = name};
 }
 
+void script_insert(struct script *script, unsigned at,
+                   struct script_block block)
+{
+    if (script->block_count == SCRIPT_MAX_BLOCKS)
+        return;
+    for (unsigned i = script->block_count++; i > at; i--)
+        script->blocks[i] = script->blocks[i - 1];
+    script->blocks[at] = block;
+}
+
 /* --- length ------------------------------------------------------------- */
 
 static struct script_block *last_text(struct script *script)
@@ -102,6 +112,36 @@ static void stop_at_text(struct script *script, const struct prompt *prompt)
     }
 }
 
+static bool is_stop_token(const struct prompt *prompt, struct str token)
+{
+    for (unsigned i = 0; i < prompt->stop_token_count; i++)
+        if (prompt->stop_tokens[i] == tokenizer_number(token))
+            return true;
+    return false;
+}
+
+/* The token itself is not said. */
+static void stop_at_token(struct script *script, const struct prompt *prompt)
+{
+    for (unsigned i = 0; i < script->block_count; i++) {
+        struct script_block *block = &script->blocks[i];
+        struct str rest = block->text;
+        struct str token;
+
+        if (block->kind != SCRIPT_TEXT)
+            continue;
+        while (tokenizer_next(&rest, &token)) {
+            if (!is_stop_token(prompt, token))
+                continue;
+            script->stop_token = tokenizer_number(token);
+            block->text = str_slice(block->text, 0,
+                                    (size_t)(token.ptr - block->text.ptr));
+            end_with(script, i, SCRIPT_STOP_TOKEN);
+            return;
+        }
+    }
+}
+
 static void limit(struct script *script, size_t most, enum script_end end)
 {
     size_t left = most;
@@ -138,6 +178,8 @@ void script_trim(struct arena *arena, struct script *script,
 {
     fill(arena, script, prompt->min_tokens);
     stop_at_text(script, prompt);
+    if (prompt->stop_token_count > 0)
+        stop_at_token(script, prompt);
     if (prompt->max_tokens > 0)
         limit(script, prompt->max_tokens, SCRIPT_LENGTH);
     measure(script);
@@ -164,27 +206,60 @@ void voice_init(struct voice *voice, const struct script *script,
     *voice = (struct voice){.script = script, .index = index};
 }
 
+static bool is_done(const struct voice *voice, unsigned block)
+{
+    return voice->rests[block].ptr != NULL && voice->rests[block].len == 0;
+}
+
+/* Whose turn it is among the calls behind the present one, from the front
+ * again when there is none left. */
+static unsigned next_call(const struct voice *voice)
+{
+    unsigned count = voice->script->block_count;
+
+    for (unsigned k = 1; k <= count; k++) {
+        unsigned i = (voice->block + k) % count;
+
+        if (voice->script->blocks[i].kind == SCRIPT_CALL && !is_done(voice, i))
+            return i;
+    }
+    return voice->block;
+}
+
+/* The block to go on with; block_count when all is said. */
+static unsigned next_block(const struct voice *voice)
+{
+    const struct script *script = voice->script;
+    unsigned i = voice->block;
+
+    if (script->is_interleaved && script->block_count > 0 &&
+        voice->rests[i].ptr != NULL && script->blocks[i].kind == SCRIPT_CALL)
+        i = next_call(voice);
+    while (i < script->block_count && is_done(voice, i))
+        i++;
+    return i;
+}
+
 bool voice_next(struct voice *voice, struct beat *beat)
 {
     const struct script *script = voice->script;
+    unsigned number = next_block(voice);
+    struct str *rest;
 
-    if (voice->block == script->block_count)
+    if (number == script->block_count)
         return false;
+    rest = &voice->rests[number];
+    voice->block = number;
     *beat = (struct beat){
-        .block = &script->blocks[voice->block],
-        .number = voice->block,
-        .opens = !voice->is_inside,
+        .block = &script->blocks[number],
+        .number = number,
+        .opens = rest->ptr == NULL,
     };
     if (beat->opens)
-        voice->rest = beat->block->text;
-    voice->is_inside = true;
-    if (tokenizer_next(&voice->rest, &beat->piece))
+        *rest = beat->block->text.ptr == NULL ? STR("") : beat->block->text;
+    if (tokenizer_next(rest, &beat->piece))
         voice->spoken++;
-    if (voice->rest.len > 0)
-        return true;
-    beat->closes = true;
-    voice->is_inside = false;
-    voice->block++;
-    beat->is_last = voice->block == script->block_count;
+    beat->closes = rest->len == 0;
+    beat->is_last = beat->closes && next_block(voice) == script->block_count;
     return true;
 }

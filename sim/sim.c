@@ -49,6 +49,7 @@ static void options_copy(struct sim_options *to, const struct sim_options *from)
     *to = *from;
     to->host = copy(from->host);
     to->model = copy(from->model);
+    to->embedding_model = copy(from->embedding_model);
     to->vllm_key = copy(from->vllm_key);
     to->anthropic_key = copy(from->anthropic_key);
 }
@@ -67,6 +68,7 @@ static void options_drop(struct sim_options *options)
 {
     drop(options->host);
     drop(options->model);
+    drop(options->embedding_model);
     drop(options->vllm_key);
     drop(options->anthropic_key);
 }

@@ -22,8 +22,9 @@ struct sim_options {
     const char *host;
     unsigned vllm_port; /* 0 = any free one */
     unsigned anthropic_port;
-    const char *model;          /* what the vLLM stand-in serves */
-    unsigned tokens_per_second; /* of each stream; 0 = as fast as possible */
+    const char *model;           /* what the vLLM stand-in serves */
+    const char *embedding_model; /* and besides; NULL = nothing */
+    unsigned tokens_per_second;  /* of each stream; 0 = as fast as possible */
     unsigned first_token_ms;
     unsigned slots; /* requests worked on at the same time, per stand-in */
     unsigned queue; /* requests that wait for a slot; more are refused */

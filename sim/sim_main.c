@@ -25,6 +25,8 @@ static const struct row rows[] = {
     {"--anthropic-port", "port of the Anthropic stand-in, 0 = a free one",
      offsetof(struct sim_options, anthropic_port), 0, 65535, false},
     {"--model", "model that the vLLM stand-in serves", TEXT(model), false},
+    {"--embedding-model", "model that it lists besides, for embeddings",
+     TEXT(embedding_model), true},
     {"--tokens-per-second", "pace of each answer, 0 = as fast as possible",
      offsetof(struct sim_options, tokens_per_second), 0, NUMBER_MAX, false},
     {"--first-token-ms", "time before the first token",

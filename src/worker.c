@@ -50,6 +50,10 @@ static const struct route {
 } routes[] = {
     {STR_INIT("/v1/chat/completions"), PLACE_MODEL_CALL, METHOD_POST, false,
      KEY, &format_chat},
+    {STR_INIT("/v1/messages"), PLACE_MODEL_CALL, METHOD_POST, false, KEY,
+     &format_messages},
+    {STR_INIT("/v1/messages/count_tokens"), PLACE_MODEL_CALL, METHOD_POST,
+     false, KEY, &format_count},
     {STR_INIT("/v1/completions"), PLACE_MODEL_CALL, METHOD_POST, false, KEY,
      &format_completions},
     {STR_INIT("/v1/embeddings"), PLACE_MODEL_CALL, METHOD_POST, false, KEY,
@@ -84,8 +88,12 @@ static const struct format *format_of(const struct request *request)
 {
     const struct route *route = route_find(request->path);
 
-    return route != NULL && route->format != NULL ? route->format
-                                                  : &format_chat;
+    if (route != NULL && route->format != NULL)
+        return route->format;
+    /* only Anthropic's clients say which version they speak */
+    return head_find(&request->head, STR("anthropic-version")).ptr != NULL
+               ? &format_messages
+               : &format_chat;
 }
 
 static unsigned method_of(struct str method)

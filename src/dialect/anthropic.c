@@ -38,6 +38,7 @@ const struct format format_messages = {
     .path = STR_INIT("/v1/messages"),
     .with_openai = &format_chat,
     .with_anthropic = &format_messages,
+    .has_anthropic_headers = true,
     .read_request = anthropic_read_request,
     .write_request = anthropic_write_request,
     .read_answer = read_answer,

@@ -156,18 +156,6 @@ static bool put_image(struct anthropic_writer *w, const struct chat_part *part,
     return true;
 }
 
-static bool is_utf8(struct str s)
-{
-    for (size_t i = 0; i < s.len;) {
-        size_t len = str_utf8_length(s, i);
-
-        if (len == 0)
-            return false;
-        i += len;
-    }
-    return true;
-}
-
 static bool put_file(struct anthropic_writer *w, const struct chat_part *part,
                      unsigned message)
 {
@@ -201,7 +189,7 @@ static bool put_file(struct anthropic_writer *w, const struct chat_part *part,
     if (str_eq_nocase(url.media_type, STR("text/plain"))) {
         struct str text = base64_decode(w->arena, url.data);
 
-        if (!is_utf8(text) || str_is_blank(text))
+        if (!str_is_utf8(text) || str_is_blank(text))
             return anthropic_refuse_part(w, message, part,
                                          "a text file must hold UTF-8 text");
         put_document(w, part->file_name, STR("text"), STR("text/plain"), text,

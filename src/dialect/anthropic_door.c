@@ -374,6 +374,7 @@ static const struct chat_words anthropic_words = {
     .effort = STR_INIT("output_config.effort"),
     .stops = STR_INIT("stop_sequences"),
     .user = STR_INIT("metadata.user_id"),
+    .starts_with_usage = true,
 };
 
 static bool read_request(struct field_reader *r, struct str body)

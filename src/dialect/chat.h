@@ -64,6 +64,7 @@ struct chat_part {
     struct str url;
     struct str media_type;
     struct str data;
+    struct str detail;    /* CHAT_IMAGE: how closely to look, may be empty */
     struct str file_name; /* CHAT_FILE, may be empty */
     struct str file_id;
     yyjson_val *cache; /* a cache breakpoint behind this part, or NULL */
@@ -132,11 +133,12 @@ enum chat_effort {
 /* What the caller's format calls the members of the common form: for errors
  * and for the names of what was dropped. */
 struct chat_words {
-    struct str messages; /* messages: messages[index] */
-    struct str call_id;  /* tool_call_id, of a result */
-    struct str effort;   /* reasoning_effort */
-    struct str stops;    /* stop */
-    struct str user;     /* user */
+    struct str messages;    /* messages: messages[index] */
+    struct str call_id;     /* tool_call_id, of a result */
+    struct str effort;      /* reasoning_effort */
+    struct str stops;       /* stop */
+    struct str user;        /* user */
+    bool starts_with_usage; /* a stream's first event counts the prompt */
 };
 
 struct chat {

@@ -38,6 +38,19 @@ void names_of_tools(struct arena *arena, const struct chat *chat,
     }
 }
 
+void names_of_custom_tools(struct arena *arena, const struct chat *chat,
+                           struct names *out)
+{
+    out->tools = ARENA_ARRAY(arena, struct names_tool, chat->tool_count);
+    out->count = 0;
+    for (unsigned i = 0; i < chat->tool_count; i++) {
+        struct str name = chat->tools[i].name;
+
+        if (chat->tools[i].is_custom)
+            out->tools[out->count++] = (struct names_tool){name, name, true};
+    }
+}
+
 void names_copy(struct arena *arena, const struct names *names,
                 struct names *out)
 {

@@ -29,7 +29,11 @@ struct names {
 /* The tools of a request. */
 void names_of_tools(struct arena *arena, const struct chat *chat,
                     struct names *out);
-/* The same, with strings of its own in the arena. */
+/* Those among them that are custom, for a backend that takes every name as it
+ * is but knows functions only. */
+void names_of_custom_tools(struct arena *arena, const struct chat *chat,
+                           struct names *out);
+/* A copy, with strings of its own in the arena. */
 void names_copy(struct arena *arena, const struct names *names,
                 struct names *out);
 /* The tool that the backend calls `token`; NULL when it is none of ours. */

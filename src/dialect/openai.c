@@ -1,5 +1,26 @@
 /* The row of Chat Completions. */
-#include "openai.h"
+#include "openai_backend.h"
+
+static void *reader_open(struct arena *arena, const struct names *names)
+{
+    return openai_chunks_open(arena, names);
+}
+
+static void reader_close(void *reader)
+{
+    openai_chunks_close(reader);
+}
+
+static bool read_event(void *reader, struct str data,
+                       const struct chat_listener *listener)
+{
+    return openai_chunks_read(reader, data, listener);
+}
+
+static bool read_end(void *reader, const struct chat_listener *listener)
+{
+    return openai_chunks_end(reader, listener);
+}
 
 static void *writer_open(struct arena *arena, const struct answer_style *style)
 {
@@ -33,6 +54,12 @@ const struct format format_chat = {
     .with_openai = &format_chat,
     .with_anthropic = &format_messages,
     .read_request = openai_read_request,
+    .write_request = openai_write_request,
+    .read_answer = openai_read_answer,
+    .reader_open = reader_open,
+    .reader_close = reader_close,
+    .read_event = read_event,
+    .read_end = read_end,
     .write_answer = openai_write_answer,
     .writer_open = writer_open,
     .writer_close = writer_close,

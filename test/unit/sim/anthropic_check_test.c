@@ -299,7 +299,7 @@ static void thinking_comes_back_as_it_was(void **state)
 
     (void)state;
     arena_init(&arena);
-    signature = as_anthropic_sign(&arena, STR("deep"));
+    signature = as_anthropic_sign(&arena, STR("m"), STR("deep"));
     expect_thought("claude-haiku-4-5", "deep", signature, NULL);
     /* left out, as the newest models do */
     expect_thought("claude-opus-5-5", "", signature, NULL);

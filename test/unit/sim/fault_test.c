@@ -57,6 +57,26 @@ static void names_and_arguments_are_read(void **state)
     expect("slow", "slow=1000");
 }
 
+static void some_arguments_are_words(void **state)
+{
+    struct fault fault = {0};
+    struct str why;
+
+    (void)state;
+    expect("finish", "finish=abort");
+    expect("finish=tool_calls; category=cyber; stop-reason",
+           "finish=tool_calls; stop-reason=pause_turn; category=cyber");
+    expect("think; calls=3; interleave", "think=1; calls=3; interleave");
+    expect("finish=end_turn",
+           "finish: expected a finish_reason of vLLM's, got \"end_turn\"");
+    expect("calls=9", "calls: expected up to 8 calls of the tools that are "
+                      "offered, got \"9\"");
+    expect_json("{\"fault\":\"finish\",\"reason\":\"error\"}", "finish=error");
+    assert_true(fault_parse(&arena, STR("category=bio"), &fault, &why));
+    assert_str(fault_word(&fault, FAULT_CATEGORY), "bio");
+    assert_null(fault_word(&fault, FAULT_FINISH).ptr);
+}
+
 static void what_is_no_fault_is_refused(void **state)
 {
     (void)state;
@@ -117,6 +137,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_and_arguments_are_read),
+        cmocka_unit_test(some_arguments_are_words),
         cmocka_unit_test(what_is_no_fault_is_refused),
         cmocka_unit_test(a_refused_text_changes_nothing),
         cmocka_unit_test(json_has_the_arguments_by_name),

@@ -83,6 +83,10 @@ static void arrays_have_their_size(void **state)
            "{'type':'array','items':{'type':'integer'},'minItems':2,"
            "'uniqueItems':true}",
            "[1,2]");
+    expect("x", "",
+           "{'type':'array','items':{'pattern':'^a[0-9]+$'},'minItems':2,"
+           "'uniqueItems':true}",
+           "['a1','a11']");
     expect("x", "", "{'type':'array','items':{},'maxItems':0}", "[]");
     expect("x", "",
            "{'type':'array','prefixItems':[{'type':'integer'},"

@@ -161,6 +161,22 @@ static bool check_server_tools(const struct exchange *x,
                        STR_ARG(tool));
 }
 
+/* A thread's earlier messages are not in the request.  The SDKs know this
+ * answer: they send all of them, without a thread, to the same model. */
+static bool check_thread(const struct exchange *x, struct chat_error *error)
+{
+    if (!x->chat.is_threaded || exchange_target_format(x) == x->format)
+        return true;
+    (void)chat_refuse(error, x->arena, ERR_UNSUPPORTED_PARAMETER, STR("thread"),
+                      "thread: the backend \"%.*s\" keeps no messages; send "
+                      "the whole conversation",
+                      STR_ARG(exchange_target(x)->backend->name));
+    error->details = STR("{\"error_code\":\"thread_unsupported_request\","
+                         "\"unsupported\":[\"thread\"]}");
+    error->is_final = true;
+    return false;
+}
+
 /* Where the operator wants no request to lose anything. */
 static bool check_strict(const struct exchange *x,
                          const struct request_notes *notes,
@@ -187,9 +203,9 @@ static void translate(struct exchange *x)
     buf_clear(&x->order_body);
     /* room for most: a translation is about as long as what it translates */
     (void)buf_reserve(&x->order_body, x->chat.body.len + ORDER_HEAD_BYTES);
-    x->is_translated = check_server_tools(x, &error) &&
-                       write_body(x, &notes, &error) &&
-                       check_strict(x, &notes, &error);
+    x->is_translated =
+        check_thread(x, &error) && check_server_tools(x, &error) &&
+        write_body(x, &notes, &error) && check_strict(x, &notes, &error);
     if (!x->is_translated) {
         x->excluded |= 1u << x->target;
         if (x->target > 0)
@@ -322,8 +338,13 @@ static void after_translate(struct exchange *x)
 {
     if (!x->is_translated) {
         /* this backend cannot take the request; perhaps the next one can */
-        if (x->target == 0) /* else the one before has said why */
+        if (x->target == 0) { /* else the one before has said why */
+            if (x->error.is_final) {
+                exchange_fail(x, &x->error);
+                return;
+            }
             x->cause = error_row(x->error.error)->name;
+        }
         exchange_next_target(x);
     }
     exchange_next_try(x);

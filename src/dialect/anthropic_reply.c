@@ -3,6 +3,9 @@
 
 #include "check.h"
 
+/* Bytes of an error's details; longer ones are left out. */
+enum { DETAILS_MAX = 2048 };
+
 /* --- numbers and words that answers and streams share ------------------- */
 
 /* Later numbers replace earlier ones, since they are cumulative; but some
@@ -285,6 +288,25 @@ static void classify(struct chat_error *error, int status, yyjson_val *inner)
     }
 }
 
+/* What SDKs act on: a thread that must be begun anew, say. */
+static struct str details_of(struct arena *arena, yyjson_val *error)
+{
+    yyjson_val *details = json_get(error, STR("details"));
+    struct str text = {NULL, 0};
+    struct json_out out;
+    struct buf buf;
+
+    if (!yyjson_is_obj(details))
+        return text;
+    buf_init(&buf, DETAILS_MAX);
+    out = json_out_to(&buf);
+    json_put_val(&out, details);
+    if (!buf_failed(&buf))
+        text = arena_copy(arena, buf_str(&buf));
+    buf_fini(&buf);
+    return text;
+}
+
 void anthropic_read_error(struct arena *arena, const struct backend_head *head,
                           struct str body, struct chat_error *error)
 {
@@ -309,6 +331,7 @@ void anthropic_read_error(struct arena *arena, const struct backend_head *head,
         error->error == ERR_BAD_ANSWER)
         return;
     error->message = arena_copy(arena, str_clip(message, 4000));
+    error->details = details_of(arena, inner);
     if (head->status == 400 && str_contains(message, STR("prompt is too long")))
         error->code = STR("context_length_exceeded");
 }

@@ -27,6 +27,7 @@ struct chat_error {
     bool never_retry;       /* repeating is useless: x-should-retry: false */
     bool is_final;          /* nor is the next target to be tried */
     struct str upstream_id; /* the backend's own request id */
+    struct str details;     /* of Messages: a JSON object; empty when absent */
 };
 
 /* Sets *error; returns false, so that a reader can `return chat_refuse(…)`. */
@@ -193,6 +194,9 @@ struct chat {
     /* Built-in tools that a vendor's servers run, and no local model has. */
     unsigned server_tool_count;
     struct str server_tool; /* the first one's name */
+    /* What came before is kept by who answered that (`thread` of Messages):
+     * nobody else can go on. */
+    bool is_threaded;
     /* Thinking that nobody signed: it must not go to who checks signatures. */
     bool has_unsigned_thinking;
 

@@ -7,6 +7,11 @@ const kinds: Record<string, kind.Kind | null> = {
   'anthropic-to-chat-error': kind.chatError,
   'anthropic-to-chat-stream': kind.chunk,
   'chat-to-anthropic': kind.toAnthropic,
+  'chat-to-messages': kind.message,
+  'chat-to-messages-error': kind.messagesError,
+  'chat-to-messages-stream': kind.messageEvent,
+  'messages-round-trip': kind.fromMessages(kind.toAnthropic),
+  'messages-to-chat': kind.fromMessages(kind.toVllm),
   sse: null,
 };
 

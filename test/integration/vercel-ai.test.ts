@@ -1,4 +1,5 @@
-// The Vercel AI SDK, on Chat Completions.
+// The Vercel AI SDK, on Chat Completions and on Messages.
+import { createAnthropic } from '@ai-sdk/anthropic';
 import { createOpenAI } from '@ai-sdk/openai';
 import {
   APICallError, generateText, type LanguageModel, Output, stepCountIs, streamText, tool,
@@ -14,9 +15,12 @@ import {
 const stage = useStage();
 const openai = () =>
   createOpenAI({ baseURL: `${stage.url}/v1`, apiKey: 'sk-caller', fetch: stage.fetch });
+const anthropic = () =>
+  createAnthropic({ baseURL: `${stage.url}/v1`, apiKey: 'sk-caller', fetch: stage.fetch });
 
 const formats: [string, (model: string) => LanguageModel][] = [
   ['Chat Completions', (model) => openai().chat(model)],
+  ['Messages', (model) => anthropic()(model)],
 ];
 
 const tools = {

@@ -92,7 +92,7 @@ static void be_other(struct blocks *b, yyjson_val *block, struct str name,
     part->kind = CHAT_OTHER;
     part->text = json_get_text(block, STR("type"));
     b->r->chat->characters += json_characters(block);
-    anthropic_note(b->r, prefix_of(b), name);
+    field_note(b->r, prefix_of(b), name);
 }
 
 static bool read_source(struct blocks *b, yyjson_val *block,
@@ -197,7 +197,7 @@ static bool read_call(struct blocks *b, yyjson_val *block,
     if (!str_eq(json_get_text(json_get(block, STR("caller")), STR("type")),
                 STR("direct")) &&
         json_get(block, STR("caller")) != NULL)
-        anthropic_note(b->r, prefix_of(b), STR("caller"));
+        field_note(b->r, prefix_of(b), STR("caller"));
     return true;
 }
 
@@ -276,8 +276,8 @@ static bool read_block(struct blocks *b, yyjson_val *block, struct str type,
     ok = kind->read == NULL ? read_call(b, block, message, part)
                             : kind->read(b, block, part);
     if (ok && part->kind != CHAT_OTHER)
-        anthropic_note_members(b->r, block, prefix_of(b), kind->known,
-                               kind->known_count);
+        field_note_members(b->r, block, prefix_of(b), kind->known,
+                           kind->known_count);
     return ok;
 }
 
@@ -346,7 +346,7 @@ static bool read_result(struct blocks *b, yyjson_val *block,
         return false;
     if (cache != NULL && message->part_count > 0)
         message->parts[message->part_count - 1].cache = cache;
-    anthropic_note_members(b->r, block, prefix_of(b), known, COUNT_OF(known));
+    field_note_members(b->r, block, prefix_of(b), known, COUNT_OF(known));
     return true;
 }
 
@@ -462,8 +462,7 @@ static bool read_message(struct blocks *b, yyjson_val *value)
     if (i == COUNT_OF(roles))
         return field_unknown_value(b->r, path_of(b, "", STR("role")),
                                    "one of user, assistant, system", name);
-    anthropic_note_members(b->r, value, STR("messages[]."), known,
-                           COUNT_OF(known));
+    field_note_members(b->r, value, STR("messages[]."), known, COUNT_OF(known));
     return read_content(b, json_get(value, STR("content")), roles[i].role);
 }
 

@@ -80,6 +80,7 @@ static void note_builtin(struct field_reader *r, struct str type)
 {
     if (r->chat->server_tool_count++ == 0)
         r->chat->server_tool = type;
+    r->chat->is_server_tool_nowhere = true;
     field_note(r, STR("tools[]."), type);
 }
 

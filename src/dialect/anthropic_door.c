@@ -347,6 +347,7 @@ static const struct field fields[] = {
 static const struct chat_words anthropic_words = {
     .messages = STR_INIT("messages"),
     .call_id = STR_INIT("tool_use_id"),
+    .format = STR_INIT("output_config.format"),
     .effort = STR_INIT("output_config.effort"),
     .stops = STR_INIT("stop_sequences"),
     .user = STR_INIT("metadata.user_id"),

@@ -70,7 +70,8 @@ struct chat_part {
     struct str file_id;
     yyjson_val *cache; /* a cache breakpoint behind this part, or NULL */
     yyjson_val *block; /* CHAT_THINKING: Anthropic's block as it was given out,
-                          with its signature; NULL: nobody signed it */
+                          with its signature; NULL: nobody signed it.
+                          CHAT_OTHER: as it came, if it may hold text */
     unsigned call;     /* CHAT_CALL: calls[call] of the message */
 };
 
@@ -136,6 +137,7 @@ enum chat_effort {
 struct chat_words {
     struct str messages;    /* messages: messages[index] */
     struct str call_id;     /* tool_call_id, of a result */
+    struct str format;      /* response_format */
     struct str effort;      /* reasoning_effort */
     struct str stops;       /* stop */
     struct str user;        /* user */

@@ -1,19 +1,19 @@
-// The command line of Claude Code, headless: a whole loop with a tool that it
-// runs itself.
+// The command lines of Claude Code and Codex, headless: a whole loop with a
+// tool that they run themselves.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { useStage } from './clients.ts';
 
-const stage = useStage({}, '--max-model-len', '131072');
+const stage = useStage({ BUILTIN_TOOLS: 'drop' }, '--max-model-len', '131072');
 const installed = fileURLToPath(new URL('agents/node_modules', import.meta.url));
 
-/** Only a shell makes these capital letters of it. */
-const prompt = `Run the command 'echo hello | tr a-z A-Z' with Bash`;
+/** Only a shell makes these capital letters of it; it is called twice at once. */
+const prompt = `Run the command 'echo hello | tr a-z A-Z' with Bash\n[[sim: calls=2]]`;
 
 let home: string;
 beforeEach(() => {
@@ -58,6 +58,32 @@ async function claude(model: string, ...args: string[]): Promise<any> {
   return JSON.parse(text);
 }
 
+/** The events of one run. */
+async function codex(model: string, settings: string): Promise<any[]> {
+  const folder = join(home, '.codex');
+  mkdirSync(folder);
+  writeFileSync(
+    join(folder, 'config.toml'),
+    `model = "${model}"
+model_provider = "weir"
+${settings}
+[model_providers.weir]
+name = "Weir"
+base_url = "${stage.url}/v1"
+env_key = "WEIR_KEY"
+wire_api = "responses"
+request_max_retries = 0
+stream_max_retries = 0
+`,
+  );
+  const text = await run(
+    '@openai/codex/bin/codex.js',
+    ['exec', '--json', '--skip-git-repo-check', '--dangerously-bypass-approvals-and-sandbox', prompt],
+    { CODEX_HOME: folder, WEIR_KEY: 'sk-caller' },
+  );
+  return text.trim().split('\n').map((line) => JSON.parse(line));
+}
+
 /** The backends of all requests so far, as the log has them. */
 async function backends(requests: number): Promise<string[]> {
   await stage.weir.says(/"msg":"request"/);
@@ -65,15 +91,64 @@ async function backends(requests: number): Promise<string[]> {
   return lines.slice(-requests).map((line) => JSON.parse(line).backend);
 }
 
+/** What the assistant said and did first, as the backend got it back. */
+function firstTurn(body: any): any {
+  return body.messages.find((message: any) => message.role === 'assistant');
+}
+
+/** vLLM got a conversation that is one, and nothing that is not its own. */
+async function expectPlainChat(): Promise<void> {
+  const body = await stage.sim.lastBody('vllm');
+  const roles = body.messages.map((message: any) => message.role);
+  expect(roles.join(' ')).toMatch(/^system (user )+assistant tool tool$/);
+  expect(firstTurn(body).tool_calls.map((call: any) => call.id)).toEqual(
+    body.messages.slice(-2).map((message: any) => message.tool_call_id),
+  );
+  for (const message of body.messages.slice(-2)) expect(message.content).toContain('HELLO');
+  expect(body.tools.length).toBeGreaterThan(5);
+  expect(new Set(body.tools.map((tool: any) => tool.type))).toEqual(new Set(['function']));
+  expect(JSON.stringify(body)).not.toMatch(
+    /"(cache_control|defer_loading|signature|encrypted_content|context_management)"|x-anthropic-billing/,
+  );
+}
+
+/** Claude got its own thinking back, and both results in one message. */
+async function expectThinkingBack(): Promise<void> {
+  const body = await stage.sim.lastBody('anthropic');
+  const [thinking] = firstTurn(body).content;
+  expect(thinking).toMatchObject({ type: 'thinking', signature: expect.stringMatching(/.{8}/) });
+  const results = body.messages
+    .flatMap((message: any) => (Array.isArray(message.content) ? message.content : []))
+    .filter((block: any) => block.type === 'tool_result');
+  expect(results).toHaveLength(2);
+  for (const result of results) expect(JSON.stringify(result)).toContain('HELLO');
+}
+
 describe('Claude Code', () => {
-  test.each(['local', 'cloud', 'claude-opus-4-8'])('runs a command and tells what it said (%s)', async (model) => {
+  test.each(['local', 'cloud', 'claude-opus-4-8'])('runs commands and tells what they said (%s)', async (model) => {
     const result = await claude(model);
-    expect(result).toMatchObject({ is_error: false, subtype: 'success', num_turns: 2 });
+    expect(result).toMatchObject({ is_error: false, subtype: 'success', num_turns: 3 });
     expect(result.result).toContain('HELLO');
     expect(result.usage.output_tokens).toBeGreaterThan(0);
-    const [tier, target] = model === 'local' ? ['local', 'vllm' as const] : ['cloud', 'anthropic' as const];
+    const tier = model === 'local' ? 'local' : 'cloud';
     expect(await backends(2)).toEqual([tier, tier]);
-    const sent = JSON.stringify(await stage.sim.lastBody(target));
-    expect(sent).toContain('HELLO');
+    await (tier === 'local' ? expectPlainChat() : expectThinkingBack());
+  }, 60_000);
+});
+
+describe('Codex', () => {
+  test.each(['local', 'cloud'])('runs commands and tells what they said (%s)', async (model) => {
+    const events = await codex(model, 'model_reasoning_effort = "high"');
+    const items = events.filter((event) => event.type === 'item.completed').map((event) => event.item);
+    const ran = items.filter((item) => item.type === 'command_execution');
+    expect(ran).toHaveLength(2);
+    for (const command of ran)
+      expect(command).toMatchObject({ aggregated_output: 'HELLO\n', exit_code: 0, status: 'completed' });
+    expect(items.at(-1)).toMatchObject({ type: 'agent_message', text: expect.stringContaining('HELLO') });
+    expect(events.at(-1)).toMatchObject({
+      type: 'turn.completed', usage: { output_tokens: expect.any(Number) },
+    });
+    expect(await backends(2)).toEqual([model, model]);
+    await (model === 'local' ? expectPlainChat() : expectThinkingBack());
   }, 60_000);
 });

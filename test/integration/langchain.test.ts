@@ -1,4 +1,4 @@
-// LangChain, on Chat Completions and on Messages.
+// LangChain, on each of the three formats.
 import { ChatAnthropic } from '@langchain/anthropic';
 import type { BaseChatModel } from '@langchain/core/language_models/chat_models';
 import { type AIMessageChunk, type BaseMessage, HumanMessage, type ToolMessage } from '@langchain/core/messages';
@@ -23,6 +23,7 @@ function onOpenai(model: string, useResponsesApi: boolean): ChatOpenAI {
 
 const formats: [string, (model: string) => ChatOpenAI | ChatAnthropic][] = [
   ['Chat Completions', (model) => onOpenai(model, false)],
+  ['Responses', (model) => onOpenai(model, true)],
   [
     'Messages',
     (model) =>

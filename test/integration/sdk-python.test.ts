@@ -9,7 +9,7 @@ const stage = useStage();
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const python = at('../../.tools/python/bin/python');
 
-const formats = ['chat', 'messages'];
+const formats = ['chat', 'responses', 'messages'];
 const common = ['text', 'stream', 'tools', 'parse', 'errors'];
 const special = ['messages_runner', 'messages_count'];
 

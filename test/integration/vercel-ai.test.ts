@@ -1,4 +1,4 @@
-// The Vercel AI SDK, on Chat Completions and on Messages.
+// The Vercel AI SDK, on each of the three formats.
 import { createAnthropic } from '@ai-sdk/anthropic';
 import { createOpenAI } from '@ai-sdk/openai';
 import {
@@ -20,6 +20,7 @@ const anthropic = () =>
 
 const formats: [string, (model: string) => LanguageModel][] = [
   ['Chat Completions', (model) => openai().chat(model)],
+  ['Responses', (model) => openai().responses(model)],
   ['Messages', (model) => anthropic()(model)],
 ];
 

@@ -94,3 +94,30 @@ describe.each(formats)('%s', (_, at) => {
     expect(error.message).toMatch(/rate limit/i);
   });
 });
+
+test.each([true, false])('Responses: reasoning goes back to Claude among tools (store: %s)', async (store) => {
+  const answer = await generateText({
+    model: openai().responses('claude-opus-4-8'),
+    prompt: twoCities,
+    tools,
+    stopWhen: stepCountIs(3),
+    providerOptions: { openai: { forceReasoning: true, reasoningEffort: 'high', reasoningSummary: 'auto', store } },
+  });
+  expect(answer.steps[0]!.reasoningText).toMatch(/\w/);
+  expect(answer.text).toContain('7 degrees in Berlin');
+  const { messages } = await stage.sim.lastBody('anthropic');
+  expect(messages[1].content[0]).toMatchObject({ type: 'thinking', signature: expect.stringMatching(/.{8}/) });
+});
+
+test('Messages: thinking goes back to Claude among tools', async () => {
+  const answer = await generateText({
+    model: anthropic()('claude-opus-4-8'),
+    prompt: twoCities,
+    tools,
+    stopWhen: stepCountIs(3),
+    providerOptions: { anthropic: { thinking: { type: 'adaptive' }, effort: 'high' } },
+  });
+  expect(answer.text).toContain('7 degrees in Berlin');
+  const { messages } = await stage.sim.lastBody('anthropic');
+  expect(messages[1].content[0]).toMatchObject({ type: 'thinking', signature: expect.stringMatching(/.{8}/) });
+});

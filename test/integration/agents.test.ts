@@ -2,12 +2,13 @@
 // tool that they run themselves.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { useStage } from './clients.ts';
+import { tiers, useStage } from './clients.ts';
+import { eventually, Weir } from './harness.ts';
 
 const stage = useStage({ BUILTIN_TOOLS: 'drop' }, '--max-model-len', '131072');
 const installed = fileURLToPath(new URL('agents/node_modules', import.meta.url));
@@ -16,7 +17,9 @@ const installed = fileURLToPath(new URL('agents/node_modules', import.meta.url))
 const prompt = `Run the command 'echo hello | tr a-z A-Z' with Bash\n[[sim: calls=2]]`;
 
 let home: string;
+let logged: number;
 beforeEach(() => {
+  logged = stage.weir.log.length;
   home = mkdtempSync(join(tmpdir(), 'weir-agent-'));
   mkdirSync(join(home, 'work'));
 });
@@ -59,7 +62,7 @@ async function claude(model: string, ...args: string[]): Promise<any> {
 }
 
 /** The events of one run. */
-async function codex(model: string, settings: string): Promise<any[]> {
+async function codex(url: string, model: string, ask: string, settings = ''): Promise<any[]> {
   const folder = join(home, '.codex');
   mkdirSync(folder);
   writeFileSync(
@@ -69,7 +72,7 @@ model_provider = "weir"
 ${settings}
 [model_providers.weir]
 name = "Weir"
-base_url = "${stage.url}/v1"
+base_url = "${url}/v1"
 env_key = "WEIR_KEY"
 wire_api = "responses"
 request_max_retries = 0
@@ -78,17 +81,25 @@ stream_max_retries = 0
   );
   const text = await run(
     '@openai/codex/bin/codex.js',
-    ['exec', '--json', '--skip-git-repo-check', '--dangerously-bypass-approvals-and-sandbox', prompt],
+    ['exec', '--json', '--skip-git-repo-check', '--dangerously-bypass-approvals-and-sandbox', ask],
     { CODEX_HOME: folder, WEIR_KEY: 'sk-caller' },
   );
   return text.trim().split('\n').map((line) => JSON.parse(line));
 }
 
-/** The backends of all requests so far, as the log has them. */
-async function backends(requests: number): Promise<string[]> {
-  await stage.weir.says(/"msg":"request"/);
-  const lines = stage.weir.log.filter((line) => line.includes('"msg":"request"'));
-  return lines.slice(-requests).map((line) => JSON.parse(line).backend);
+function completed(events: any[]): any[] {
+  return events.filter((event) => event.type === 'item.completed').map((event) => event.item);
+}
+
+const requestsIn = (log: string[]) => log.filter((line) => line.includes('"msg":"request"'));
+
+/** The backends of a test's requests, when the log has that many. */
+async function backends(count: number): Promise<string[]> {
+  const lines = await eventually('the log has the requests', () => {
+    const since = requestsIn(stage.weir.log.slice(logged));
+    return since.length >= count && since;
+  });
+  return lines.map((line) => JSON.parse(line).backend);
 }
 
 /** What the assistant said and did first, as the backend got it back. */
@@ -101,8 +112,9 @@ async function expectPlainChat(): Promise<void> {
   const body = await stage.sim.lastBody('vllm');
   const roles = body.messages.map((message: any) => message.role);
   expect(roles.join(' ')).toMatch(/^system (user )+assistant tool tool$/);
-  expect(firstTurn(body).tool_calls.map((call: any) => call.id)).toEqual(
-    body.messages.slice(-2).map((message: any) => message.tool_call_id),
+  // in the order in which they were done
+  expect(firstTurn(body).tool_calls.map((call: any) => call.id).sort()).toEqual(
+    body.messages.slice(-2).map((message: any) => message.tool_call_id).sort(),
   );
   for (const message of body.messages.slice(-2)) expect(message.content).toContain('HELLO');
   expect(body.tools.length).toBeGreaterThan(5);
@@ -138,8 +150,8 @@ describe('Claude Code', () => {
 
 describe('Codex', () => {
   test.each(['local', 'cloud'])('runs commands and tells what they said (%s)', async (model) => {
-    const events = await codex(model, 'model_reasoning_effort = "high"');
-    const items = events.filter((event) => event.type === 'item.completed').map((event) => event.item);
+    const events = await codex(stage.url, model, prompt, 'model_reasoning_effort = "high"');
+    const items = completed(events);
     const ran = items.filter((item) => item.type === 'command_execution');
     expect(ran).toHaveLength(2);
     for (const command of ran)
@@ -150,5 +162,36 @@ describe('Codex', () => {
     });
     expect(await backends(2)).toEqual([model, model]);
     await (model === 'local' ? expectPlainChat() : expectThinkingBack());
+  }, 60_000);
+
+  // under a name that it knows its apply_patch takes free text, not JSON
+  test.each(tiers)('changes a file with its own tool (%s)', async (tier) => {
+    const file = join(home, 'weir.yaml');
+    const backend =
+      tier === 'local'
+        ? `url: ${stage.sim.vllm}\n    models: [{ name: gpt-5.5, upstream: qwen2.5-7b }]`
+        : `url: ${stage.sim.anthropic}\n    api_key: sk-test\n    models: [{ name: gpt-5.5, upstream: claude-opus-4-8 }]`;
+    writeFileSync(
+      file,
+      `backends:
+  - name: one
+    tier: ${tier}
+    ${backend}
+translation: { builtin_tools: drop }
+`,
+    );
+    const weir = await Weir.start({}, '--config', file);
+    try {
+      const patch = '*** Begin Patch\n*** Add File: hello.txt\n+hello\n*** End Patch';
+      const events = await codex(weir.url, 'gpt-5.5', `Use the apply_patch tool with the text "${patch}"`);
+      const items = completed(events);
+      expect(items.find((item) => item.type === 'file_change')).toMatchObject({
+        status: 'completed', changes: [{ kind: 'add' }],
+      });
+      expect(readFileSync(join(home, 'work', 'hello.txt'), 'utf8')).toBe('hello\n');
+      expect(items.at(-1).text).toContain('Success');
+    } finally {
+      await weir.stop();
+    }
   }, 60_000);
 });

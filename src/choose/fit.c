@@ -82,8 +82,7 @@ enum misfit fit_check(const struct model *model, const struct rule_facts *facts,
     if (!model->takes_thinking && thinks(chat))
         return MISFIT_THINKING;
     if (is_local && chat->server_tool_count > 0 &&
-        !((is_last_resort || chat->is_server_tool_nowhere) &&
-          backend->catalog->settings.drops_builtin_tools))
+        !(is_last_resort && backend->catalog->settings.drops_builtin_tools))
         return MISFIT_SERVER_TOOLS;
     return MISFIT_NONE;
 }

@@ -196,8 +196,6 @@ struct chat {
     /* Built-in tools that a vendor's servers run, and no local model has. */
     unsigned server_tool_count;
     struct str server_tool; /* the first one's name */
-    /* Nor has any backend: those of a format that none is spoken to in. */
-    bool is_server_tool_nowhere;
     /* What came before is kept by who answered that (`thread` of Messages):
      * nobody else can go on. */
     bool is_threaded;

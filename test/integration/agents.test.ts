@@ -10,7 +10,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { tiers, useStage } from './clients.ts';
 import { eventually, Weir } from './harness.ts';
 
-const stage = useStage({ BUILTIN_TOOLS: 'drop' }, '--max-model-len', '131072');
+const stage = useStage({}, '--max-model-len', '131072');
 const installed = fileURLToPath(new URL('agents/node_modules', import.meta.url));
 
 /** Only a shell makes these capital letters of it; it is called twice at once. */
@@ -177,7 +177,6 @@ describe('Codex', () => {
   - name: one
     tier: ${tier}
     ${backend}
-translation: { builtin_tools: drop }
 `,
     );
     const weir = await Weir.start({}, '--config', file);

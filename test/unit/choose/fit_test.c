@@ -342,9 +342,6 @@ static void builtin_tools_are_nothing_that_a_local_model_has(void **state)
     assert_decision("eyes", "none", "pin");
     head_clear(&head);
     assert_decision("claude-sonnet-4-6", "none", "fit:server_tools");
-    /* and no backend is better than another for what none of them has */
-    chat.is_server_tool_nowhere = true;
-    assert_decision("eyes", "claude-sonnet-4-6", "rule:short");
 }
 
 static void a_cloud_that_cannot_take_it_either_is_no_way_out(void **state)

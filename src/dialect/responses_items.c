@@ -35,6 +35,14 @@ static struct str item_path(struct items *t, const char *rest)
     return arena_printf(t->r->arena, "input[%u]%s", t->index, rest);
 }
 
+/* The path is made only when it is needed. */
+static bool take_text(struct items *t, yyjson_val *item, struct str key,
+                      struct str *out)
+{
+    return field_get_text(item, key, out) ||
+           field_take_text(t->r, item, key, item_path(t, ""), out);
+}
+
 static bool is_assistant(yyjson_val *item)
 {
     return str_eq(json_get_text(item, STR("role")), STR("assistant"));
@@ -64,22 +72,29 @@ static enum item_type type_of(yyjson_val *item)
     return ITEM_OTHER;
 }
 
-/* What is said by item: itself, or what it refers to; NULL when nobody knows
- * that. */
-static yyjson_val *meant_by(const struct items *t, yyjson_val *item)
-{
-    struct str id = json_get_text(item, STR("id"));
+/* What is said by an item: itself, or what it refers to; `item` NULL when
+ * nobody knows that. */
+struct meant {
+    yyjson_val *item;
+    enum item_type type;
+};
 
-    if (type_of(item) != ITEM_REFERENCE)
-        return item;
+static struct meant meant_by(const struct items *t, yyjson_val *item)
+{
+    enum item_type type = type_of(item);
+    struct str id;
+
+    if (type != ITEM_REFERENCE)
+        return (struct meant){item, type};
+    id = json_get_text(item, STR("id"));
     for (unsigned i = 0; i < t->known_count; i++) {
         json_each_item (known, t->known[i]) {
             if (str_eq(json_get_text(known, STR("id")), id) &&
                 type_of(known) != ITEM_REFERENCE)
-                return known;
+                return (struct meant){known, type_of(known)};
         }
     }
-    return NULL;
+    return (struct meant){NULL, ITEM_OTHER};
 }
 
 /* --- items -------------------------------------------------------------- */
@@ -112,7 +127,7 @@ static bool read_message(struct items *t, yyjson_val *item)
     struct str role;
     size_t i = 0;
 
-    if (!field_take_text(t->r, item, STR("role"), item_path(t, ""), &role))
+    if (!take_text(t, item, STR("role"), &role))
         return false;
     if (role.len == 0)
         return field_missing(t->r, item_path(t, ".role"));
@@ -210,15 +225,14 @@ static bool read_call(struct items *t, yyjson_val *item, bool is_custom)
     struct chat_call *call = &t->turn->calls[t->turn->call_count];
     struct str key = is_custom ? STR("input") : STR("arguments");
     yyjson_val *arguments = json_get(item, key);
-    struct str path = item_path(t, "");
     struct str space;
 
     part->kind = CHAT_CALL;
     part->call = t->turn->call_count++;
     call->is_custom = is_custom;
-    if (!field_take_text(t->r, item, STR("call_id"), path, &call->id) ||
-        !field_take_text(t->r, item, STR("name"), path, &call->name) ||
-        !field_take_text(t->r, item, STR("namespace"), path, &space))
+    if (!take_text(t, item, STR("call_id"), &call->id) ||
+        !take_text(t, item, STR("name"), &call->name) ||
+        !take_text(t, item, STR("namespace"), &space))
         return false;
     if (call->id.len == 0)
         return field_missing(t->r, item_path(t, ".call_id"));
@@ -227,7 +241,7 @@ static bool read_call(struct items *t, yyjson_val *item, bool is_custom)
     call->name = responses_full_name(t->r->arena, space, call->name);
     if (yyjson_is_obj(arguments)) /* not by the book, but clear */
         call->arguments = as_text(t->r->arena, arguments);
-    else if (!field_take_text(t->r, item, key, path, &call->arguments))
+    else if (!take_text(t, item, key, &call->arguments))
         return false;
     t->r->chat->characters +=
         str_code_points(call->name) + str_code_points(call->arguments);
@@ -240,8 +254,7 @@ static bool read_output(struct items *t, yyjson_val *item)
     struct chat_message *message =
         message_add(t, CHAT_TOOL, yyjson_arr_size(output) + 1);
 
-    if (!field_take_text(t->r, item, STR("call_id"), item_path(t, ""),
-                         &message->call_id))
+    if (!take_text(t, item, STR("call_id"), &message->call_id))
         return false;
     if (message->call_id.len == 0)
         return field_missing(t->r, item_path(t, ".call_id"));
@@ -251,15 +264,15 @@ static bool read_output(struct items *t, yyjson_val *item)
 /* --- lists of items ----------------------------------------------------- */
 
 /* Whether it belongs to the assistant's turn. */
-static bool is_said(yyjson_val *item)
+static bool is_said(struct meant meant)
 {
-    switch (type_of(item)) {
+    switch (meant.type) {
     case ITEM_REASONING:
     case ITEM_CALL:
     case ITEM_CUSTOM_CALL:
         return true;
     case ITEM_MESSAGE:
-        return is_assistant(item);
+        return is_assistant(meant.item);
     default:
         return false;
     }
@@ -272,15 +285,14 @@ static void turn_open(struct items *t, yyjson_val *from, yyjson_val *end)
 
     for (yyjson_val *item = from; item != end;
          item = unsafe_yyjson_get_next(item)) {
-        yyjson_val *meant = meant_by(t, item);
-        enum item_type type = meant == NULL ? ITEM_OTHER : type_of(meant);
+        struct meant meant = meant_by(t, item);
 
-        if (type == ITEM_OTHER)
+        if (meant.type == ITEM_OTHER)
             continue;
         if (!is_said(meant))
             break;
-        parts += yyjson_arr_size(json_get(meant, STR("content"))) + 1;
-        calls += type == ITEM_CALL || type == ITEM_CUSTOM_CALL;
+        parts += yyjson_arr_size(json_get(meant.item, STR("content"))) + 1;
+        calls += meant.type == ITEM_CALL || meant.type == ITEM_CUSTOM_CALL;
     }
     t->turn = message_add(t, CHAT_ASSISTANT, parts);
     t->turn->calls = ARENA_ARRAY(t->r->arena, struct chat_call, calls);
@@ -332,33 +344,33 @@ static bool miss_reference(struct items *t, yyjson_val *item)
 
 static bool read_item(struct items *t, yyjson_val *item, yyjson_val *end)
 {
-    yyjson_val *meant;
+    struct meant meant;
 
     if (!yyjson_is_obj(item))
         return field_wrong_type(t->r, item_path(t, ""), "an object", item);
     meant = meant_by(t, item);
-    if (meant == NULL)
+    if (meant.item == NULL)
         return miss_reference(t, item);
     if (is_said(meant) && t->turn == NULL)
         turn_open(t, item, end);
-    switch (type_of(meant)) {
+    switch (meant.type) {
     case ITEM_MESSAGE:
-        return read_message(t, meant);
+        return read_message(t, meant.item);
     case ITEM_REASONING:
-        read_reasoning(t, meant);
+        read_reasoning(t, meant.item);
         return true;
     case ITEM_CALL:
     case ITEM_CUSTOM_CALL:
-        return read_call(t, meant, type_of(meant) == ITEM_CUSTOM_CALL);
+        return read_call(t, meant.item, meant.type == ITEM_CUSTOM_CALL);
     case ITEM_OUTPUT:
-        return read_output(t, meant);
+        return read_output(t, meant.item);
     case ITEM_REFERENCE:
     case ITEM_OTHER:
         break;
     }
-    if (json_get(meant, STR("type")) == NULL)
+    if (json_get(meant.item, STR("type")) == NULL)
         return field_missing(t->r, item_path(t, ".type"));
-    field_note(t->r, STR("input[]."), json_get_text(meant, STR("type")));
+    field_note(t->r, STR("input[]."), json_get_text(meant.item, STR("type")));
     return true;
 }
 

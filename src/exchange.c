@@ -304,7 +304,8 @@ static void prepare(struct exchange *x)
         .max_tokens = chat->has_max_tokens ? chat->max_tokens
                                            : settings->assumed_max_tokens,
         .minute_of_day = rule_minute_now(),
-        .confined = x->earlier == NULL ? TIER_NONE : (enum tier)x->earlier->tag,
+        .is_confined = x->is_confined,
+        .confined = x->confined,
     };
     x->has_error =
         !choose(x->arena, x->catalog, &x->facts, &x->choice, &x->error);

@@ -78,7 +78,7 @@ static void be_other(struct blocks *b, yyjson_val *block, struct str name,
     part->kind = CHAT_OTHER;
     part->text = json_get_text(block, STR("type"));
     b->r->chat->characters += json_characters(block);
-    anthropic_note(b->r, blocks_prefix(b), name);
+    field_note(b->r, blocks_prefix(b), name);
 }
 
 static bool read_source(struct blocks *b, yyjson_val *block,
@@ -184,7 +184,7 @@ static bool read_call(struct blocks *b, yyjson_val *block,
     if (!str_eq(json_get_text(json_get(block, STR("caller")), STR("type")),
                 STR("direct")) &&
         json_get(block, STR("caller")) != NULL)
-        anthropic_note(b->r, blocks_prefix(b), STR("caller"));
+        field_note(b->r, blocks_prefix(b), STR("caller"));
     return true;
 }
 
@@ -261,8 +261,8 @@ bool blocks_read(struct blocks *b, yyjson_val *block, struct str type,
     ok = kind->read == NULL ? read_call(b, block, message, part)
                             : kind->read(b, block, part);
     if (ok && part->kind != CHAT_OTHER)
-        anthropic_note_members(b->r, block, blocks_prefix(b), kind->known,
-                               kind->known_count);
+        field_note_members(b->r, block, blocks_prefix(b), kind->known,
+                           kind->known_count);
     return ok;
 }
 

@@ -56,8 +56,7 @@ static bool read_result(struct blocks *b, yyjson_val *block,
         return false;
     if (cache != NULL && message->part_count > 0)
         message->parts[message->part_count - 1].cache = cache;
-    anthropic_note_members(b->r, block, blocks_prefix(b), known,
-                           COUNT_OF(known));
+    field_note_members(b->r, block, blocks_prefix(b), known, COUNT_OF(known));
     return true;
 }
 
@@ -174,8 +173,7 @@ static bool read_message(struct blocks *b, yyjson_val *value)
     if (i == COUNT_OF(roles))
         return field_unknown_value(b->r, blocks_path(b, "", STR("role")),
                                    "one of user, assistant, system", name);
-    anthropic_note_members(b->r, value, STR("messages[]."), known,
-                           COUNT_OF(known));
+    field_note_members(b->r, value, STR("messages[]."), known, COUNT_OF(known));
     return read_content(b, json_get(value, STR("content")), roles[i].role);
 }
 

@@ -201,7 +201,12 @@ struct chat {
     bool is_stored;         /* `store`, which is on unless switched off */
     bool wants_encrypted;   /* include: reasoning.encrypted_content */
     struct str items;       /* the text of `input` */
-    struct str echo;        /* members of the request that the answer repeats */
+    struct str *references; /* ids of responses that items are taken from, */
+    unsigned reference_count;
+    struct str *known; /* and the texts of those that are remembered */
+    unsigned known_count;
+    size_t fixed_characters; /* of `characters`, without the messages */
+    struct str echo; /* members of the request that the answer repeats */
 };
 
 /* Signature of thinking that no Claude has signed: Anthropic's callers insist
@@ -213,6 +218,8 @@ bool chat_is_unsigned(yyjson_val *block);
 /* A thinking block as Anthropic gave it out: sets *part. */
 void chat_thinking(struct chat *chat, yyjson_val *block,
                    struct chat_part *part);
+/* The effort that OpenAI's formats call `name`; false when there is none. */
+MUST_USE bool chat_effort_named(struct str name, enum chat_effort *effort);
 /* One more member that has no place in the common form; twice is once, and
  * a hundred are enough. */
 void chat_other(struct chat *chat, struct arena *arena, struct str name);

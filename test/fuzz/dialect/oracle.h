@@ -25,6 +25,10 @@ void oracle_check_error(const struct chat_error *error);
  * written so that none of the API's own rules is broken. */
 void oracle_write_anthropic(struct arena *arena, const struct chat *chat);
 
+/* The length of the next piece: 1 to 32 bytes, or all there is where the seed
+ * is 0. */
+size_t oracle_step(unsigned *seed);
+
 /* A complete answer, relayed or translated; whatever comes in, what goes out
  * is a completion that says something. */
 void oracle_whole(struct str body, bool is_translated);

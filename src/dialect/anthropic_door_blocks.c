@@ -77,6 +77,7 @@ static void be_other(struct blocks *b, yyjson_val *block, struct str name,
 {
     part->kind = CHAT_OTHER;
     part->text = json_get_text(block, STR("type"));
+    part->block = block;
     b->r->chat->characters += json_characters(block);
     field_note(b->r, blocks_prefix(b), name);
 }

@@ -387,6 +387,7 @@ static const struct field fields[] = {
 static const struct chat_words openai_words = {
     .messages = STR_INIT("messages"),
     .call_id = STR_INIT("tool_call_id"),
+    .format = STR_INIT("response_format"),
     .effort = STR_INIT("reasoning_effort"),
     .stops = STR_INIT("stop"),
     .user = STR_INIT("user"),

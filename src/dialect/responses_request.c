@@ -325,6 +325,7 @@ static const struct field fields[] = {
 static const struct chat_words words = {
     .messages = STR_INIT("input"),
     .call_id = STR_INIT("call_id"),
+    .format = STR_INIT("text.format"),
     .effort = STR_INIT("reasoning.effort"),
     .stops = STR_INIT("stop"),
     .user = STR_INIT("user"),

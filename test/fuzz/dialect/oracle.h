@@ -21,13 +21,13 @@ void oracle_check_json(struct str text, bool is_relayed);
 /* {"error":{…}} with a message. */
 void oracle_check_error(const struct chat_error *error);
 
-/* The request for every kind of model of Anthropic's: refused with a 400, or
- * written so that none of the API's own rules is broken. */
-void oracle_write_anthropic(struct arena *arena, const struct chat *chat);
-
 /* The length of the next piece: 1 to 32 bytes, or all there is where the seed
  * is 0. */
 size_t oracle_step(unsigned *seed);
+
+/* The request for every kind of model of Anthropic's: refused with a 400, or
+ * written so that none of the API's own rules is broken. */
+void oracle_write_anthropic(struct arena *arena, const struct chat *chat);
 
 /* A complete answer, relayed or translated; whatever comes in, what goes out
  * is a completion that says something. */

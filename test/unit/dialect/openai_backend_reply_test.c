@@ -244,6 +244,7 @@ static void a_failure_lets_the_next_backend_try(void **state)
         error = (struct chat_error){.error = OK};
         assert_false(reads_choice(reasons[i]));
         assert_int_equal(error.error, ERR_BACKEND_STATUS);
+        assert_int_equal(chat_error_status(&error), 500);
         assert_true(error_row(error.error)->tries_next);
     }
     assert_false(

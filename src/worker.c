@@ -54,6 +54,8 @@ static const struct route {
      &format_messages},
     {STR_INIT("/v1/messages/count_tokens"), PLACE_MODEL_CALL, METHOD_POST,
      false, KEY, &format_count},
+    {STR_INIT("/v1/responses"), PLACE_MODEL_CALL, METHOD_POST, false, KEY,
+     &format_responses},
     {STR_INIT("/v1/completions"), PLACE_MODEL_CALL, METHOD_POST, false, KEY,
      &format_completions},
     {STR_INIT("/v1/embeddings"), PLACE_MODEL_CALL, METHOD_POST, false, KEY,

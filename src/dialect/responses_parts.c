@@ -44,6 +44,7 @@ static bool read_image(struct field_reader *r, yyjson_val *value,
     if (yyjson_is_obj(url))
         url = json_get(url, STR("url"));
     part->url = json_text(url);
+    part->detail = json_get_text(value, STR("detail"));
     part->file_id = json_get_text(value, STR("file_id"));
     if (yyjson_is_str(url) || (url == NULL && part->file_id.len > 0))
         return true;

@@ -29,10 +29,7 @@ bool responses_read_content(struct field_reader *r, unsigned index,
 bool responses_read_messages(struct field_reader *r,
                              const struct responses_past *past);
 
-/* A tool inside a namespace goes by both names, with a character between them
- * that no name has; backends get a token of it (names.h). */
-enum { RESPONSES_SPACE_MARK = '\x1f' };
-
+/* The name of a tool that may stand in a namespace: see NAMES_SPACE_MARK. */
 struct str responses_full_name(struct arena *arena, struct str space,
                                struct str name);
 /* The way back; *space is empty for a tool in no namespace. */

@@ -144,7 +144,7 @@ static void put_status(struct json_out *out, const struct responses_item *item)
 
 struct str responses_inner_name(struct str full, struct str *space)
 {
-    static const char mark = RESPONSES_SPACE_MARK;
+    static const char mark = NAMES_SPACE_MARK;
     size_t at;
 
     *space = (struct str){NULL, 0};

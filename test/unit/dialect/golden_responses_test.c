@@ -4,7 +4,7 @@
 
 #include "../testing.h"
 #include "dialect/anthropic.h"
-#include "dialect/openai.h"
+#include "dialect/openai_backend.h"
 #include "dialect/responses.h"
 #include "responses_checker.h"
 #include "sse.h"
@@ -105,6 +105,28 @@ static void to_anthropic(const struct golden_case *c, struct buf *actual)
         put_refusal(&error, actual);
 }
 
+static void to_chat(const struct golden_case *c, struct buf *actual)
+{
+    struct request_style style = {
+        .model = text_at(c->context, "upstream_model"),
+        .traits = &claude_unknown,
+        .shows_reasoning = true,
+    };
+    struct request_notes notes;
+    struct chat_error error;
+    struct chat chat;
+
+    if (!read_request(c, &chat, &error) ||
+        !openai_write_request(c->arena, &chat, &style, actual, &notes, &error))
+        put_refusal(&error, actual);
+}
+
+static void requests_become_what_vllm_takes(void **state)
+{
+    (void)state;
+    golden_run("responses-to-chat", 1, to_chat);
+}
+
 static void requests_become_what_anthropic_takes(void **state)
 {
     (void)state;
@@ -114,7 +136,7 @@ static void requests_become_what_anthropic_takes(void **state)
 /* --- answers ------------------------------------------------------------ */
 
 /* The request whose answer this is. */
-static struct answer_style style_of(const struct golden_case *c,
+static struct answer_style style_of(const struct golden_case *c, bool is_chat,
                                     struct names *names)
 {
     struct chat_error error;
@@ -123,7 +145,10 @@ static struct answer_style style_of(const struct golden_case *c,
     assert_true(responses_read_request(
         c->arena, golden_text(c->arena, yyjson_obj_get(c->context, "request")),
         &chat, &error));
-    names_of_tools(c->arena, &chat, names);
+    if (is_chat)
+        names_of_custom_tools(c->arena, &chat, names);
+    else
+        names_of_tools(c->arena, &chat, names);
     return (struct answer_style){
         .model = text_at(c->context, "client_model"),
         .created = yyjson_get_sint(yyjson_obj_get(c->context, "now")),
@@ -141,10 +166,29 @@ static void from_anthropic(const struct golden_case *c, struct buf *actual)
     struct answer_style style;
     struct names names;
 
-    style = style_of(c, &names);
+    style = style_of(c, false, &names);
     assert_true(anthropic_read_answer(c->arena, golden_text(c->arena, c->input),
                                       &names, &answer));
     responses_write_answer(&style, &answer, actual);
+}
+
+static void from_chat(const struct golden_case *c, struct buf *actual)
+{
+    struct chat_answer answer;
+    struct chat_error error;
+    struct answer_style style;
+    struct names names;
+
+    style = style_of(c, true, &names);
+    assert_true(openai_read_answer(c->arena, golden_text(c->arena, c->input),
+                                   &names, &answer, &error));
+    responses_write_answer(&style, &answer, actual);
+}
+
+static void answers_of_vllm_become_responses(void **state)
+{
+    (void)state;
+    golden_run("chat-to-responses", 1, from_chat);
 }
 
 static void answers_of_anthropic_become_responses(void **state)
@@ -209,7 +253,7 @@ static void stream_from_anthropic(const struct golden_case *c,
     size_t i, max;
     yyjson_val *item;
 
-    style = style_of(c, &names);
+    style = style_of(c, false, &names);
     buf_init(&sse, 1 << 20);
     run.writer = responses_stream_open(c->arena, &style);
     anthropic_stream_init(&reader, &names);
@@ -226,6 +270,41 @@ static void stream_from_anthropic(const struct golden_case *c,
     buf_fini(&sse);
 }
 
+static void stream_from_chat(const struct golden_case *c, struct buf *actual)
+{
+    struct openai_chunks *reader;
+    struct answer_style style;
+    struct names names;
+    struct buf sse;
+    struct run run = {.sse = &sse};
+    struct chat_listener listener = {on_event, &run};
+    size_t i, max;
+    yyjson_val *item;
+
+    style = style_of(c, true, &names);
+    buf_init(&sse, 1 << 20);
+    run.writer = responses_stream_open(c->arena, &style);
+    reader = openai_chunks_open(c->arena, &names);
+    yyjson_arr_foreach(c->input, i, max, item)
+    {
+        assert_true(openai_chunks_read(
+            reader,
+            yyjson_is_str(item) ? STR("[DONE]") : golden_text(c->arena, item),
+            &listener));
+    }
+    assert_true(openai_chunks_end(reader, &listener));
+    frames_to_list(buf_str(&sse), actual);
+    openai_chunks_close(reader);
+    responses_stream_close(run.writer);
+    buf_fini(&sse);
+}
+
+static void streams_of_vllm_become_events(void **state)
+{
+    (void)state;
+    golden_run("chat-to-responses-stream", 1, stream_from_chat);
+}
+
 static void streams_of_anthropic_become_events(void **state)
 {
     (void)state;
@@ -236,8 +315,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_become_what_anthropic_takes),
+        cmocka_unit_test(requests_become_what_vllm_takes),
         cmocka_unit_test(answers_of_anthropic_become_responses),
+        cmocka_unit_test(answers_of_vllm_become_responses),
         cmocka_unit_test(streams_of_anthropic_become_events),
+        cmocka_unit_test(streams_of_vllm_become_events),
     };
 
     return cmocka_run_group_tests(tests, read_models, drop_models);

@@ -309,8 +309,8 @@ static bool read_service_tier(struct field_reader *r, yyjson_val *value)
 
 static bool read_thread(struct field_reader *r, yyjson_val *value)
 {
-    (void)value; /* what a thread may be is for its keeper to say */
-    r->chat->is_threaded = true;
+    (void)value; /* what it holds is between the caller and Anthropic */
+    r->chat->has_thread = true;
     return true;
 }
 

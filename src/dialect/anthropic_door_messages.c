@@ -174,6 +174,7 @@ static bool read_message(struct blocks *b, yyjson_val *value)
         return field_unknown_value(b->r, blocks_path(b, "", STR("role")),
                                    "one of user, assistant, system", name);
     field_note_members(b->r, value, STR("messages[]."), known, COUNT_OF(known));
+    b->r->chat->has_mid_system |= roles[i].role == CHAT_SYSTEM;
     return read_content(b, json_get(value, STR("content")), roles[i].role);
 }
 

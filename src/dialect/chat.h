@@ -22,12 +22,12 @@ struct chat_error {
     struct str type; /* in OpenAI's dialect */
     struct str code; /* the same; set and empty means null */
     struct str message;
-    struct str param; /* path of the field: messages[2].content[0].text */
+    struct str param;   /* path of the field: messages[2].content[0].text */
+    struct str details; /* JSON; in Anthropic's dialect */
     unsigned retry_after_s;
     bool never_retry;       /* repeating is useless: x-should-retry: false */
     bool is_final;          /* nor is the next target to be tried */
     struct str upstream_id; /* the backend's own request id */
-    struct str details;     /* of Messages: a JSON object; empty when absent */
 };
 
 /* Sets *error; returns false, so that a reader can `return chat_refuse(…)`. */
@@ -196,11 +196,14 @@ struct chat {
     /* Built-in tools that a vendor's servers run, and no local model has. */
     unsigned server_tool_count;
     struct str server_tool; /* the first one's name */
-    /* What came before is kept by who answered that (`thread` of Messages):
-     * nobody else can go on. */
-    bool is_threaded;
     /* Thinking that nobody signed: it must not go to who checks signatures. */
     bool has_unsigned_thinking;
+
+    /* System messages between the others, which not every Claude takes. */
+    bool has_mid_system;
+    /* Goes on with what a vendor's server has kept ("thread"): the messages
+     * are not all of the conversation, and mean little to anybody else. */
+    bool has_thread;
 
     /* of the Responses format only */
     struct str previous_id; /* previous_response_id */

@@ -65,7 +65,10 @@ static void rewrite(const struct chat *chat)
 
     arena_init(&arena);
     buf_init(&out, OUT_MAX);
-    anthropic_rewrite(chat, STR("upstream"), &out);
+    anthropic_rewrite(chat,
+                      &(struct request_style){.model = STR("upstream"),
+                                              .traits = &claude_unknown},
+                      &out);
     check(!buf_failed(&out));
     if (anthropic_read_request(&arena, buf_str(&out), &again, &error)) {
         check(!again.has_unsigned_thinking);

@@ -164,7 +164,10 @@ static void assert_rewritten(struct str body, const char *expected)
     asked_good(&asked, body);
     assert_true(asked.chat.has_unsigned_thinking);
     buf_init(&out, 1 << 20);
-    anthropic_rewrite(&asked.chat, STR("up\"stream"), &out);
+    anthropic_rewrite(&asked.chat,
+                      &(struct request_style){.model = STR("up\"stream"),
+                                              .traits = &claude_unknown},
+                      &out);
     assert_str(buf_str(&out), expected);
     buf_fini(&out);
     asked_fini(&asked);
@@ -179,55 +182,63 @@ static void assert_rewritten(struct str body, const char *expected)
 static void what_nobody_signed_is_left_out_and_all_else_stays(void **state)
 {
     (void)state;
-    assert_rewritten(
-        STR("{\"odd \\\"key\\\"\":{\"n\":1.50,\"b\":12345678901234567890,"
-            "\"z\":null}, \"model\" : "
-            "\"m\",\"max_tokens\":9,\"messages\":[" USER(
-                "\"x\"") "," SAYS("[" UNSIGNED
-                                  "," SIGNED ",{\"type\":\"new\",\"thinking\":"
-                                             "1}]") "," USER("[]") ",{\"id\":"
-                                                                   "\"msg\","
-                                                                   "\"content\""
-                                                                   ":[{"
-                                                                   "\"type\":"
-                                                                   "\"thinking"
-                                                                   "\","
-                                                                   "\"thinking"
-                                                                   "\":\"u\"}"
-                                                                   "," TEXT(
-                                                                       "a\\u00f"
-                                                                       "c") "],"
-                                                                            "\""
-                                                                            "ro"
-                                                                            "le"
-                                                                            "\""
-                                                                            ":"
-                                                                            "\""
-                                                                            "as"
-                                                                            "si"
-                                                                            "st"
-                                                                            "an"
-                                                                            "t"
-                                                                            "\""
-                                                                            "}"
-                                                                            "],"
-                                                                            "\""
-                                                                            "to"
-                                                                            "p_"
-                                                                            "k"
-                                                                            "\""
-                                                                            ":4"
-                                                                            "e1"
-                                                                            "}"),
-        "{\"model\":\"up\\\"stream\",\"odd \\\"key\\\"\":{\"n\":1.50,\"b\":"
-        "12345678901234567890,\"z\":null},\"max_tokens\":9,\"messages\":[" USER("\"x\"") "," SAYS(
-            "[" SIGNED
-            ",{\"type\":\"new\",\"thinking\":1}]") "," USER("[]") ",{\"id\":"
-                                                                  "\"msg\","
-                                                                  "\"content\":"
-                                                                  "[" TEXT("a"
-                                                                           "\xc3\xbc") "],"
-                                                                                       "\"role\":\"assistant\"}],\"top_k\":4e1}");
+    assert_rewritten(STR("{\"odd "
+                         "\\\"key\\\"\":{\"n\":1.50,\"b\":12345678901234567890,"
+                         "\"z\":null}, \"model\" : "
+                         "\"m\",\"max_tokens\":9,\"messages\":[" USER("\"x\"") "," SAYS(
+                             "[" UNSIGNED "," SIGNED
+                             ",{\"type\":\"new\",\"thinking\":"
+                             "1}]") "," USER("[]") ",{\"id\":"
+                                                   "\"msg\","
+                                                   "\"content\""
+                                                   ":[{"
+                                                   "\"type\":"
+                                                   "\"thinking"
+                                                   "\","
+                                                   "\"thinking"
+                                                   "\":\"u\"}"
+                                                   "," TEXT("a\\u00f"
+                                                            "c") "],"
+                                                                 "\""
+                                                                 "ro"
+                                                                 "le"
+                                                                 "\""
+                                                                 ":"
+                                                                 "\""
+                                                                 "as"
+                                                                 "si"
+                                                                 "st"
+                                                                 "an"
+                                                                 "t"
+                                                                 "\""
+                                                                 "}"
+                                                                 "],"
+                                                                 "\""
+                                                                 "to"
+                                                                 "p_"
+                                                                 "k"
+                                                                 "\""
+                                                                 ":4"
+                                                                 "e1"
+                                                                 "}"),
+                     "{\"model\":\"up\\\"stream\",\"odd "
+                     "\\\"key\\\"\":{\"n\":1.50,\"b\":"
+                     "12345678901234567890,\"z\":null},\"max_tokens\":9,"
+                     "\"messages\":[" USER("\"x\"") "," SAYS("[" SIGNED ",{"
+                                                                        "\"type"
+                                                                        "\":"
+                                                                        "\"new"
+                                                                        "\","
+                                                                        "\"thin"
+                                                                        "king\""
+                                                                        ":1}]") "," USER(
+                         "[]") ",{\"id\":"
+                               "\"msg\","
+                               "\"content\":"
+                               "[" TEXT("a"
+                                        "\xc3\xbc") "],"
+                                                    "\"role\":\"assistant\"}],"
+                                                    "\"top_k\":4e1}");
 }
 
 static void a_message_of_nothing_else_is_left_out(void **state)

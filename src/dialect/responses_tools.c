@@ -5,9 +5,8 @@
  *            backend holds a tool's input to one
  * namespace  functions under a name of their own: each becomes a tool
  * others     run at OpenAI's or are known to its models only: no backend here
- *            has them.  They are left out and named: agents send some with
- *            every request.  A request with no other tools counts on them, and
- *            says so in chat->server_tool_count */
+ *            has them.  They are noted, and the configuration says whether they
+ *            are left out or refused */
 #include "responses_private.h"
 
 struct str responses_full_name(struct arena *arena, struct str space,
@@ -161,10 +160,6 @@ bool responses_read_tools(struct field_reader *r, yyjson_val *value)
         if (!read_entry(r, entry, STR(""),
                         arena_printf(r->arena, "tools[%u]", i++)))
             return false;
-    }
-    if (chat->tool_count > 0) {
-        chat->server_tool_count = 0;
-        chat->server_tool = (struct str){NULL, 0};
     }
     return true;
 }

@@ -22,7 +22,8 @@ struct chat_error {
     struct str type; /* in OpenAI's dialect */
     struct str code; /* the same; set and empty means null */
     struct str message;
-    struct str param; /* path of the field: messages[2].content[0].text */
+    struct str param;   /* path of the field: messages[2].content[0].text */
+    struct str details; /* JSON; in Anthropic's dialect */
     unsigned retry_after_s;
     bool never_retry;       /* repeating is useless: x-should-retry: false */
     bool is_final;          /* nor is the next target to be tried */
@@ -197,6 +198,12 @@ struct chat {
     struct str server_tool; /* the first one's name */
     /* Thinking that nobody signed: it must not go to who checks signatures. */
     bool has_unsigned_thinking;
+
+    /* System messages between the others, which not every Claude takes. */
+    bool has_mid_system;
+    /* Goes on with what a vendor's server has kept ("thread"): the messages
+     * are not all of the conversation, and mean little to anybody else. */
+    bool has_thread;
 
     /* of the Responses format only */
     struct str previous_id; /* previous_response_id */

@@ -4,7 +4,6 @@
 
 #include "check.h"
 #include "dialect/oracle.h"
-#include "dialect/rules.h"
 #include "fuzz.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -43,7 +42,7 @@ static void check_past(struct arena *arena, struct chat *chat)
         return;
     }
     check(chat->characters >= characters);
-    rules_write_anthropic(arena, chat);
+    oracle_write_anthropic(arena, chat);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -55,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     arena_init(&arena);
     if (responses_read_request(&arena, fuzz_input(data, size), &chat, &error)) {
         check_texts(&arena, &chat);
-        rules_write_anthropic(&arena, &chat);
+        oracle_write_anthropic(&arena, &chat);
         check_past(&arena, &chat);
     } else {
         check_refusal(&error);

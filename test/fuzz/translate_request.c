@@ -4,7 +4,6 @@
 #include "check.h"
 #include "dialect/openai.h"
 #include "dialect/oracle.h"
-#include "dialect/rules.h"
 #include "fuzz.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -22,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     arena_init(&arena);
     if (openai_read_request(&arena, fuzz_input(data, size), &chat, &error)) {
-        rules_write_anthropic(&arena, &chat);
+        oracle_write_anthropic(&arena, &chat);
     } else {
         check(chat_error_status(&error) == 400);
         oracle_check_error(&error);

@@ -1,5 +1,4 @@
-#include "rules.h"
-
+/* A request of any format, written for Anthropic. */
 #include "check.h"
 #include "dialect/anthropic.h"
 #include "oracle.h"
@@ -94,7 +93,7 @@ static void check_request(struct str text, const struct request_style *o)
     yyjson_doc_free(doc);
 }
 
-void rules_write_anthropic(struct arena *arena, const struct chat *chat)
+void oracle_write_anthropic(struct arena *arena, const struct chat *chat)
 {
     const struct claude_models *models = oracle_models();
     struct buf out;

@@ -3,6 +3,7 @@
  *   message                    a message; the assistant's joins its turn
  *   reasoning, …_call          parts of the assistant's turn, in their order
  *   …_call_output              the result of a call
+ *   tool_search_output         the result of a search, which brings tools
  *   item_reference             an item that is remembered elsewhere
  *
  * Everything of the assistant's up to the next message or output is one
@@ -17,7 +18,9 @@ enum item_type {
     ITEM_REASONING,
     ITEM_CALL,
     ITEM_CUSTOM_CALL,
+    ITEM_SEARCH,
     ITEM_OUTPUT,
+    ITEM_FOUND,
     ITEM_REFERENCE,
 };
 
@@ -50,18 +53,25 @@ static enum item_type type_of(yyjson_val *item)
         {STR_INIT("reasoning"), ITEM_REASONING},
         {STR_INIT("function_call"), ITEM_CALL},
         {STR_INIT("custom_tool_call"), ITEM_CUSTOM_CALL},
+        {STR_INIT("tool_search_call"), ITEM_SEARCH},
         {STR_INIT("function_call_output"), ITEM_OUTPUT},
         {STR_INIT("custom_tool_call_output"), ITEM_OUTPUT},
+        {STR_INIT("tool_search_output"), ITEM_FOUND},
         {STR_INIT("item_reference"), ITEM_REFERENCE},
     };
     yyjson_val *type = json_get(item, STR("type"));
+    enum item_type found = ITEM_OTHER;
 
     if (type == NULL && json_get(item, STR("role")) != NULL)
         return ITEM_MESSAGE;
     for (size_t i = 0; i < COUNT_OF(types); i++)
         if (str_eq(json_text(type), types[i].name))
-            return types[i].type;
-    return ITEM_OTHER;
+            found = types[i].type;
+    /* a search that a server did has no id that joins call and result */
+    if ((found == ITEM_SEARCH || found == ITEM_FOUND) &&
+        json_get(item, STR("call_id")) == NULL)
+        return ITEM_OTHER;
+    return found;
 }
 
 /* What is said by item: itself, or what it refers to; NULL when nobody knows
@@ -204,8 +214,9 @@ static struct str as_text(struct arena *arena, yyjson_val *value)
     return copy;
 }
 
-static bool read_call(struct items *t, yyjson_val *item, bool is_custom)
+static bool read_call(struct items *t, yyjson_val *item, enum item_type type)
 {
+    bool is_custom = type == ITEM_CUSTOM_CALL;
     struct chat_part *part = &t->turn->parts[t->turn->part_count++];
     struct chat_call *call = &t->turn->calls[t->turn->call_count];
     struct str key = is_custom ? STR("input") : STR("arguments");
@@ -222,9 +233,12 @@ static bool read_call(struct items *t, yyjson_val *item, bool is_custom)
         return false;
     if (call->id.len == 0)
         return field_missing(t->r, item_path(t, ".call_id"));
-    if (call->name.len == 0)
+    if (type == ITEM_SEARCH)
+        call->name = RESPONSES_SEARCH;
+    else if (call->name.len == 0)
         return field_missing(t->r, item_path(t, ".name"));
-    call->name = responses_full_name(t->r->arena, space, call->name);
+    else
+        call->name = responses_full_name(t->r->arena, space, call->name);
     if (yyjson_is_obj(arguments)) /* not by the book, but clear */
         call->arguments = as_text(t->r->arena, arguments);
     else if (!field_take_text(t->r, item, key, path, &call->arguments))
@@ -248,6 +262,34 @@ static bool read_output(struct items *t, yyjson_val *item)
     return responses_read_content(t->r, t->index, "output", output, message);
 }
 
+/* The tools are there from now on; the model is told their names. */
+static bool read_found(struct items *t, yyjson_val *item)
+{
+    struct chat_message *message = message_add(t, CHAT_TOOL, 1);
+    struct chat *chat = t->r->chat;
+    unsigned first = chat->tool_count;
+    struct buf says;
+
+    if (!field_take_text(t->r, item, STR("call_id"), item_path(t, ""),
+                         &message->call_id) ||
+        !responses_add_tools(t->r, json_get(item, STR("tools")),
+                             item_path(t, ".tools")))
+        return false;
+    buf_init(&says, SIZE_MAX / 2);
+    for (unsigned i = first; i < chat->tool_count; i++) {
+        buf_put(&says, i == first ? STR("Found: ") : STR(", "));
+        buf_put(&says, names_plain(t->r->arena, chat->tools[i].name));
+    }
+    if (says.len == 0)
+        buf_put(&says, STR("Nothing else was found."));
+    message->content_is_string = true;
+    message->part_count = 1;
+    message->parts[0].text = arena_copy(t->r->arena, buf_str(&says));
+    chat->characters += str_code_points(message->parts[0].text);
+    buf_fini(&says);
+    return true;
+}
+
 /* --- lists of items ----------------------------------------------------- */
 
 /* Whether it belongs to the assistant's turn. */
@@ -257,6 +299,7 @@ static bool is_said(yyjson_val *item)
     case ITEM_REASONING:
     case ITEM_CALL:
     case ITEM_CUSTOM_CALL:
+    case ITEM_SEARCH:
         return true;
     case ITEM_MESSAGE:
         return is_assistant(item);
@@ -280,7 +323,8 @@ static void turn_open(struct items *t, yyjson_val *from, yyjson_val *end)
         if (!is_said(meant))
             break;
         parts += yyjson_arr_size(json_get(meant, STR("content"))) + 1;
-        calls += type == ITEM_CALL || type == ITEM_CUSTOM_CALL;
+        calls += type == ITEM_CALL || type == ITEM_CUSTOM_CALL ||
+                 type == ITEM_SEARCH;
     }
     t->turn = message_add(t, CHAT_ASSISTANT, parts);
     t->turn->calls = ARENA_ARRAY(t->r->arena, struct chat_call, calls);
@@ -349,9 +393,12 @@ static bool read_item(struct items *t, yyjson_val *item, yyjson_val *end)
         return true;
     case ITEM_CALL:
     case ITEM_CUSTOM_CALL:
-        return read_call(t, meant, type_of(meant) == ITEM_CUSTOM_CALL);
+    case ITEM_SEARCH:
+        return read_call(t, meant, type_of(meant));
     case ITEM_OUTPUT:
         return read_output(t, meant);
+    case ITEM_FOUND:
+        return read_found(t, meant);
     case ITEM_REFERENCE:
     case ITEM_OTHER:
         break;

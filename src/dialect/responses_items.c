@@ -27,8 +27,9 @@ enum item_type {
 struct items {
     struct field_reader *r;
     const struct responses_past *past;
-    yyjson_val **known; /* lists of items, for references */
-    unsigned known_count;
+    yyjson_val **known;      /* items that references may mean */
+    struct strmap known_ids; /* id → 1 + the place in `known` */
+    struct responses_found found;
     unsigned index;            /* input[index] */
     struct chat_message *turn; /* the assistant's, if it is still going on */
 };
@@ -76,20 +77,25 @@ static enum item_type type_of(yyjson_val *item)
 
 /* What is said by item: itself, or what it refers to; NULL when nobody knows
  * that. */
-static yyjson_val *meant_by(const struct items *t, yyjson_val *item)
+static yyjson_val *meant_by(struct items *t, yyjson_val *item)
 {
-    struct str id = json_get_text(item, STR("id"));
+    size_t *place;
 
     if (type_of(item) != ITEM_REFERENCE)
         return item;
-    for (unsigned i = 0; i < t->known_count; i++) {
-        json_each_item (known, t->known[i]) {
-            if (str_eq(json_get_text(known, STR("id")), id) &&
-                type_of(known) != ITEM_REFERENCE)
-                return known;
-        }
-    }
-    return NULL;
+    if (t->known == NULL)
+        return NULL;
+    place = strmap_find(&t->known_ids, json_get_text(item, STR("id")));
+    return place == NULL ? NULL : t->known[*place - 1];
+}
+
+/* Each stored item comes once: a thousand references must not make it a
+ * thousand times as much. */
+static void use_up(struct items *t, yyjson_val *item)
+{
+    if (type_of(item) == ITEM_REFERENCE)
+        t->known[*strmap_find(&t->known_ids, json_get_text(item, STR("id"))) -
+                 1] = NULL;
 }
 
 /* --- items -------------------------------------------------------------- */
@@ -273,7 +279,7 @@ static bool read_found(struct items *t, yyjson_val *item)
     if (!field_take_text(t->r, item, STR("call_id"), item_path(t, ""),
                          &message->call_id) ||
         !responses_add_tools(t->r, json_get(item, STR("tools")),
-                             item_path(t, ".tools")))
+                             item_path(t, ".tools"), &t->found))
         return false;
     buf_init(&says, SIZE_MAX / 2);
     for (unsigned i = first; i < chat->tool_count; i++) {
@@ -367,11 +373,11 @@ static bool miss_reference(struct items *t, yyjson_val *item)
         chat_other(t->r->chat, t->r->arena, STR("input[].item_reference"));
         return true;
     }
-    return chat_refuse(t->r->error, t->r->arena, ERR_UNSUPPORTED_PARAMETER,
-                       path,
-                       "%.*s: no item \"%.*s\" is stored (any more); send the "
-                       "item itself",
-                       STR_ARG(path), STR_ARG(shown));
+    return chat_refuse(
+        t->r->error, t->r->arena, ERR_UNSUPPORTED_PARAMETER, path,
+        "%.*s: no item \"%.*s\" is stored, or it was here before; send the "
+        "item itself",
+        STR_ARG(path), STR_ARG(shown));
 }
 
 static bool read_item(struct items *t, yyjson_val *item, yyjson_val *end)
@@ -385,6 +391,7 @@ static bool read_item(struct items *t, yyjson_val *item, yyjson_val *end)
         return miss_reference(t, item);
     if (is_said(meant) && t->turn == NULL)
         turn_open(t, item, end);
+    use_up(t, item);
     switch (type_of(meant)) {
     case ITEM_MESSAGE:
         return read_message(t, meant);
@@ -464,6 +471,31 @@ static bool parse_all(struct items *t, const struct str *texts, size_t count,
     return true;
 }
 
+static bool know(struct items *t, const struct chat *chat)
+{
+    yyjson_val **lists;
+    size_t count = 0;
+
+    if (!parse_all(t, chat->known, chat->known_count, &lists))
+        return false;
+    for (unsigned i = 0; i < chat->known_count; i++)
+        count += yyjson_arr_size(lists[i]);
+    t->known = ARENA_ARRAY(t->r->arena, yyjson_val *, count + 1);
+    strmap_init(&t->known_ids, t->r->arena);
+    count = 0;
+    for (unsigned i = 0; i < chat->known_count; i++) {
+        json_each_item (item, lists[i]) {
+            struct str id = json_get_text(item, STR("id"));
+
+            if (id.len == 0 || type_of(item) == ITEM_REFERENCE)
+                continue;
+            t->known[count++] = item;
+            *strmap_at(&t->known_ids, id) = count;
+        }
+    }
+    return true;
+}
+
 static void add_instructions(struct items *t, yyjson_val *text)
 {
     struct chat_message *message = message_add(t, CHAT_SYSTEM, 1);
@@ -485,12 +517,9 @@ bool responses_read_messages(struct field_reader *r,
     yyjson_val **turns = NULL;
     size_t most = yyjson_arr_size(input) + 2;
 
-    if (past != NULL) {
-        items.known_count = chat->known_count;
-        if (!parse_all(&items, past->turns, turn_count, &turns) ||
-            !parse_all(&items, chat->known, chat->known_count, &items.known))
-            return false;
-    }
+    if (past != NULL && (!parse_all(&items, past->turns, turn_count, &turns) ||
+                         !know(&items, chat)))
+        return false;
     for (size_t i = 0; i < turn_count; i++)
         most += yyjson_arr_size(turns[i]) + 1;
     chat->messages = ARENA_ARRAY(r->arena, struct chat_message, most);

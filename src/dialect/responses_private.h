@@ -6,16 +6,24 @@
 
 #include "field.h"
 #include "responses.h"
+#include "strmap.h"
 
 /* --- requests ----------------------------------------------------------- */
 
 bool responses_read_tools(struct field_reader *r, yyjson_val *value);
 bool responses_read_choice(struct field_reader *r, yyjson_val *value);
 
-/* The tools that a search has found, the member "tools" of an item at `path`,
- * behind those that are there; each name once. */
+/* The tools so far, while searches bring more; zero at first. */
+struct responses_found {
+    bool is_open;
+    struct strmap names;
+    size_t cap; /* chat->tools has room for so many */
+};
+
+/* The tools that a search has found, the member "tools" of an item, which
+ * stands at `path`: behind those that are there, each name once. */
 bool responses_add_tools(struct field_reader *r, yyjson_val *value,
-                         struct str path);
+                         struct str path, struct responses_found *found);
 
 /* What came before the request; see read_history in format.h. */
 struct responses_past {

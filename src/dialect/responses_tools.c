@@ -7,11 +7,9 @@
  * tool_search  where the caller searches: a tool, whose calls and results
  *            are items of their own
  * others     run at OpenAI's or are known to its models only: no backend here
- *            has them.  They are left out and named: agents send some with
- *            every request.  A request with no other tools counts on them, and
- *            says so in chat->server_tool_count */
+ *            has them.  They are noted, and the configuration says whether they
+ *            are left out or refused */
 #include "responses_private.h"
-#include "strmap.h"
 
 struct str responses_full_name(struct arena *arena, struct str space,
                                struct str name)
@@ -176,12 +174,12 @@ static bool read_entry(struct field_reader *r, yyjson_val *value,
     return true;
 }
 
-/* Adds them to chat->tools, which move. */
-static bool add_list(struct field_reader *r, yyjson_val *value, struct str path)
+/* Adds them to chat->tools, which have room for *cap and may move. */
+static bool add_list(struct field_reader *r, yyjson_val *value, struct str path,
+                     size_t *cap)
 {
     struct chat *chat = r->chat;
     size_t most = chat->tool_count + yyjson_arr_size(value);
-    struct chat_tool *grown;
     unsigned i = 0;
 
     if (!yyjson_is_arr(value))
@@ -189,10 +187,15 @@ static bool add_list(struct field_reader *r, yyjson_val *value, struct str path)
     json_each_item (item, value) {
         most += yyjson_arr_size(json_get(item, STR("tools")));
     }
-    grown = ARENA_ARRAY(r->arena, struct chat_tool, most);
-    if (chat->tool_count > 0)
-        memcpy(grown, chat->tools, chat->tool_count * sizeof(*grown));
-    chat->tools = grown;
+    if (most > *cap) {
+        struct chat_tool *grown;
+
+        *cap = most > 2 * *cap ? most : 2 * *cap;
+        grown = ARENA_ARRAY(r->arena, struct chat_tool, *cap);
+        if (chat->tool_count > 0)
+            memcpy(grown, chat->tools, chat->tool_count * sizeof(*grown));
+        chat->tools = grown;
+    }
     json_each_item (entry, value) {
         if (!read_entry(r, entry, STR(""),
                         arena_printf(r->arena, "%.*s[%u]", STR_ARG(path), i++)))
@@ -203,32 +206,41 @@ static bool add_list(struct field_reader *r, yyjson_val *value, struct str path)
 
 bool responses_read_tools(struct field_reader *r, yyjson_val *value)
 {
-    struct chat *chat = r->chat;
+    size_t cap = 0;
 
-    if (!add_list(r, value, STR("tools")))
-        return false;
-    if (chat->tool_count > 0) {
-        chat->server_tool_count = 0;
-        chat->server_tool = (struct str){NULL, 0};
-    }
-    return true;
+    return add_list(r, value, STR("tools"), &cap);
+}
+
+static bool is_new(struct responses_found *found, const struct chat_tool *tool)
+{
+    return ++*strmap_at(&found->names, tool->name) == 1;
 }
 
 bool responses_add_tools(struct field_reader *r, yyjson_val *value,
-                         struct str path)
+                         struct str path, struct responses_found *found)
 {
     struct chat *chat = r->chat;
     unsigned count = chat->tool_count;
-    unsigned server_tools = chat->server_tool_count;
-    struct strmap names;
+    unsigned server_tool_count = chat->server_tool_count;
+    struct str server_tool = chat->server_tool;
 
-    if (!add_list(r, value, path))
+    if (!found->is_open) {
+        found->is_open = true;
+        found->cap = count;
+        strmap_init(&found->names, r->arena);
+        for (unsigned i = 0; i < count; i++)
+            (void)is_new(found, &chat->tools[i]);
+    }
+    if (!add_list(r, value, path, &found->cap))
         return false;
-    chat->server_tool_count = server_tools;
-    strmap_init(&names, r->arena);
-    for (unsigned i = 0; i < chat->tool_count; i++)
-        if (++*strmap_at(&names, chat->tools[i].name) == 1 || i < count)
-            chat->tools[i < count ? i : count++] = chat->tools[i];
+    chat->server_tool_count = server_tool_count;
+    chat->server_tool = server_tool;
+    for (unsigned i = count; i < chat->tool_count; i++)
+        if (is_new(found, &chat->tools[i]))
+            chat->tools[count++] = chat->tools[i];
+    /* whoever comes next finds zeros there */
+    memset(chat->tools + count, 0,
+           (chat->tool_count - count) * sizeof(*chat->tools));
     chat->tool_count = count;
     return true;
 }

@@ -296,20 +296,21 @@ static void what_a_search_has_found_is_a_tool(void **state)
 
     (void)state;
     asked_good(
-        &asked, "{\"tools\":[{\"type\":\"function\",\"name\":\"g\"}],"
-                "\"previous_response_id\":\"r\",\"input\":[" USER("x") "," SEARCH(
-                    "\"ca"
-                    "ll_"
-                    "id\""
-                    ":\"1"
-                    "\"") "," FOUND("\"call_id\":\"1\"") "," SEARCH("\"call_"
-                                                                    "id\":"
-                                                                    "\"2\"") "," FOUND("\"c"
-                                                                                       "all"
-                                                                                       "_id"
-                                                                                       "\":"
-                                                                                       "\"2"
-                                                                                       "\"") "]}");
+        &asked,
+        "{\"tools\":[{\"type\":\"function\",\"name\":\"g\"}],"
+        "\"previous_response_id\":\"r\",\"input\":[" USER("x") "," SEARCH(
+            "\"ca"
+            "ll_"
+            "id\""
+            ":\"1"
+            "\"") "," FOUND("\"call_id\":\"1\"") "," SEARCH("\"call_"
+                                                            "id\":"
+                                                            "\"2\"") "," FOUND("\"c"
+                                                                               "all"
+                                                                               "_id"
+                                                                               "\":"
+                                                                               "\"2"
+                                                                               "\"") "]}");
     assert_str(outline(&asked),
                "u:x a:[tool_search\x1f] t:1=Found: n_f_173abee4 "
                "a:[tool_search\x1f] t:2=Nothing else was found.");
@@ -456,12 +457,16 @@ static void references_lead_to_stored_items(void **state)
                  "\"summary\":[{\"text\":\"hm\"}]},{\"type\":\"message\","
                  "\"id\":\"msg_a_1\",\"role\":\"assistant\",\"content\":[{"
                  "\"type\":\"output_text\",\"text\":\"said\"}]}]}")};
-    struct asked asked;
+    struct json_doc doc;
+    struct asked asked, twice;
 
     (void)state;
+    asked_good(&twice,
+               ASK_ITEMS(USER("x") "," REFER("msg_a_1") "," REFER("msg_a_1")));
     asked_good(&asked,
                ASK_ITEMS(USER("x") "," REFER("rs_a_0") "," REFER(
                    "msg_a_1") "," CALL("1", "f") "," REFER("rs_b_c_12")));
+    doc = asked.chat.doc;
     assert_int_equal(asked.chat.reference_count, 2);
     assert_str(asked.chat.references[0], "resp_a");
     assert_str(asked.chat.references[1], "resp_b_c");
@@ -471,6 +476,12 @@ static void references_lead_to_stored_items(void **state)
     assert_str(outline(&asked), "u:x a:(hm)said[f]");
     /* what was thought and is forgotten is named, no more */
     assert_str(asked_others(&asked), "input[].item_reference");
+    /* each comes once */
+    asked.chat.known_count = 1;
+    asked.chat.doc = twice.chat.doc;
+    assert_false(remember(&asked, NULL, 0));
+    assert_str(asked.error.param, "input[2].id");
+    asked.chat.doc = doc;
     /* but what was said is missed */
     asked.chat.known_count = 0;
     assert_false(remember(&asked, NULL, 0));
@@ -478,6 +489,7 @@ static void references_lead_to_stored_items(void **state)
     assert_str(asked.error.param, "input[2].id");
     assert_has(chat_error_message(&asked.error), "msg_a_1");
     asked_fini(&asked);
+    asked_fini(&twice);
 }
 
 static void references_that_are_none_of_ours(void **state)

@@ -62,6 +62,25 @@ struct str base64_decode(struct arena *arena, struct str s)
     return (struct str){(const char *)out, len};
 }
 
+void base64_encode(struct buf *out, struct str bytes)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                 "abcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    for (size_t i = 0; i < bytes.len; i += 3) {
+        size_t n = bytes.len - i < 3 ? bytes.len - i : 3;
+        unsigned bits = 0;
+        char group[4];
+
+        for (size_t k = 0; k < 3; k++)
+            bits = bits << 8 |
+                   (k < n ? (unsigned)(unsigned char)bytes.ptr[i + k] : 0);
+        for (size_t k = 0; k < 4; k++)
+            group[k] = k <= n ? digits[bits >> (18 - 6 * k) & 63] : '=';
+        buf_put(out, (struct str){group, sizeof(group)});
+    }
+}
+
 bool data_url_parse(struct str url, struct data_url *out)
 {
     struct str head;

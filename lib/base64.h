@@ -3,6 +3,7 @@
 #define WEIR_BASE64_H
 
 #include "arena.h"
+#include "buf.h"
 #include "str.h"
 
 /* Whole groups of four of the standard alphabet, padding at the end only. */
@@ -11,6 +12,9 @@ bool base64_is_valid(struct str s);
 size_t base64_decode_front(struct str s, unsigned char *out, size_t room);
 /* Decodes valid Base64 into the arena. */
 struct str base64_decode(struct arena *arena, struct str s);
+
+/* Appends the bytes in Base64. */
+void base64_encode(struct buf *out, struct str bytes);
 
 struct data_url {
     struct str media_type; /* without parameters; may be empty */

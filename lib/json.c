@@ -299,6 +299,17 @@ void json_member_place(const struct json_doc *doc, struct str text,
     *len = i - *at;
 }
 
+struct str json_member_text(const struct json_doc *doc, struct str text,
+                            yyjson_val *key)
+{
+    size_t at, len;
+
+    json_member_place(doc, text, key, &at, &len);
+    if (len == 0) /* it opens with a bracket */
+        len = json_bracket_end(text, at) + 1 - at;
+    return str_slice(text, at, at + len);
+}
+
 size_t json_characters(yyjson_val *value)
 {
     size_t n = 0;

@@ -63,6 +63,9 @@ size_t json_offset(const struct json_doc *doc, yyjson_val *string);
  * (for others the length is 0). */
 void json_member_place(const struct json_doc *doc, struct str text,
                        yyjson_val *key, size_t *at, size_t *len);
+/* The member's value as it stands in `text`, of any type. */
+struct str json_member_text(const struct json_doc *doc, struct str text,
+                            yyjson_val *key);
 /* Roughly how many characters the value takes when written: for estimates. */
 size_t json_characters(yyjson_val *value);
 

@@ -48,6 +48,31 @@ size_t json_string_end(struct str text, size_t at)
     return text.len;
 }
 
+size_t json_bracket_end(struct str text, size_t at)
+{
+    size_t depth = 0;
+
+    for (; at < text.len; at++) {
+        switch (text.ptr[at]) {
+        case '"':
+            at = json_string_end(text, at);
+            break;
+        case '{':
+        case '[':
+            depth++;
+            break;
+        case '}':
+        case ']':
+            if (--depth == 0)
+                return at;
+            break;
+        default:
+            break;
+        }
+    }
+    return at;
+}
+
 /* Returns where the string that opens at `at` ends. */
 static size_t skim_string(struct str text, size_t at, struct json_skim *skim)
 {

@@ -29,6 +29,10 @@ struct json_skim {
 /* The closing quote of the string that opens at text[at], or text.len. */
 size_t json_string_end(struct str text, size_t at);
 
+/* The last byte of the object or array that opens at text[at], in valid
+ * JSON. */
+size_t json_bracket_end(struct str text, size_t at);
+
 /* False with *error set when the text is above a limit. */
 MUST_USE bool json_skim(struct str text, struct json_skim *skim,
                         struct json_error *error);

@@ -24,24 +24,6 @@ static struct str key_of(struct exchange *x, const char *kind, struct str id)
     return store_key(x->arena, kind, x->record.key, id);
 }
 
-/* The output items of a response that the router wrote itself. */
-static struct str output_of(struct arena *arena, struct str response)
-{
-    struct json_doc doc;
-    struct json_error ignored;
-    struct buf text;
-    struct json_out out = json_out_to(&text);
-    struct str copy;
-
-    if (!json_read(arena, response, &doc, &ignored))
-        return STR("");
-    buf_init(&text, SIZE_MAX / 2);
-    json_put_val(&out, json_get(doc.root, STR("output")));
-    copy = arena_copy(arena, buf_str(&text));
-    buf_fini(&text);
-    return copy;
-}
-
 static struct str id_of(struct arena *arena, struct str response)
 {
     struct json_doc doc;
@@ -71,29 +53,61 @@ static bool refuse_earlier(struct exchange *x)
                        STR_ARG(id));
 }
 
-/* The items of one turn: what was asked, and what was answered. */
-static bool add_turn(struct exchange *x, const struct store_entry *turn,
-                     struct str texts[2])
+/* The stored response of that id, or NULL.  What its policy allowed holds for
+ * what goes on with it. */
+static struct store_entry *take_response(struct exchange *x, struct str id,
+                                         const struct store_limits *limits)
 {
-    texts[0] = turn->texts[0];
-    texts[1] = output_of(&x->work, turn->texts[1]);
-    return texts[1].len > 0;
+    struct store_entry *entry;
+
+    if (limits->max_bytes == 0)
+        return NULL;
+    entry =
+        store_take(store_of(x), key_of(x, "response", id), clock_ms(), limits);
+    if (entry != NULL) {
+        unsigned so_far = x->is_confined ? x->confined : TIER_ANY;
+
+        x->confined = (enum tier)(so_far & entry->tag);
+        x->is_confined = true;
+    }
+    return entry;
 }
 
-bool exchange_read_earlier(struct exchange *x)
+/* The responses that items are taken from, by reference: those that are still
+ * there and are not too much, copied. */
+static void find_references(struct exchange *x,
+                            const struct store_limits *limits)
 {
-    struct store_limits limits = limits_of(x);
+    struct chat *chat = &x->chat;
+    size_t left = exchange_settings(x)->body_bytes;
+
+    chat->known = ARENA_ARRAY(&x->work, struct str, chat->reference_count);
+    for (unsigned i = 0; i < chat->reference_count; i++) {
+        struct store_entry *entry =
+            take_response(x, chat->references[i], limits);
+
+        if (entry == NULL)
+            continue;
+        if (entry->texts[1].len <= left) {
+            left -= entry->texts[1].len;
+            chat->known[chat->known_count++] =
+                arena_copy(&x->work, entry->texts[1]);
+        }
+        store_unref(entry);
+    }
+}
+
+/* The turns behind previous_response_id; false with x->error set. */
+static bool find_turns(struct exchange *x, const struct store_limits *limits,
+                       struct str **texts, size_t *count)
+{
     const struct store_entry *turn;
-    struct str *texts;
     size_t turns = 0;
     size_t bytes = 0;
 
-    if (x->chat.previous_id.len == 0 || x->format->read_history == NULL)
+    if (x->chat.previous_id.len == 0)
         return true;
-    if (limits.max_bytes > 0)
-        x->earlier =
-            store_take(store_of(x), key_of(x, "response", x->chat.previous_id),
-                       clock_ms(), &limits);
+    x->earlier = take_response(x, x->chat.previous_id, limits);
     if (x->earlier == NULL)
         return refuse_earlier(x);
     for (turn = x->earlier; turn != NULL; turn = turn->parent) {
@@ -106,13 +120,29 @@ bool exchange_read_earlier(struct exchange *x)
                            "The conversation behind previous_response_id has "
                            "%zu turns of %zu bytes, which is too much.",
                            turns, bytes);
-    texts = ARENA_ARRAY(&x->work, struct str, 2 * turns);
+    *count = 2 * turns;
+    *texts = ARENA_ARRAY(&x->work, struct str, 2 * turns);
     turn = x->earlier;
-    for (size_t i = turns; i > 0; i--, turn = turn->parent)
-        if (!add_turn(x, turn, texts + 2 * (i - 1)))
-            return refuse_earlier(x);
-    return x->format->read_history(&x->work, texts, 2 * turns, &x->chat,
-                                   &x->error);
+    for (size_t i = turns; i > 0; i--, turn = turn->parent) {
+        (*texts)[2 * i - 2] = turn->texts[0];
+        (*texts)[2 * i - 1] = turn->texts[1];
+    }
+    return true;
+}
+
+bool exchange_read_earlier(struct exchange *x)
+{
+    struct store_limits limits = limits_of(x);
+    struct str *texts = NULL;
+    size_t count = 0;
+
+    if (x->format->read_history == NULL ||
+        (x->chat.previous_id.len == 0 && x->chat.reference_count == 0))
+        return true;
+    if (!find_turns(x, &limits, &texts, &count))
+        return false;
+    find_references(x, &limits);
+    return x->format->read_history(&x->work, texts, count, &x->chat, &x->error);
 }
 
 /* --- what a Claude thought ----------------------------------------------- */

@@ -6,35 +6,6 @@
  * place in the common form is noted for the other backends. */
 #include "anthropic_door.h"
 
-void anthropic_note(struct field_reader *r, struct str prefix, struct str name)
-{
-    struct chat *chat = r->chat;
-
-    for (unsigned i = 0; i < chat->other_count; i++) {
-        struct str other = chat->others[i];
-
-        if (other.len == prefix.len + name.len && str_starts(other, prefix) &&
-            str_ends(other, name))
-            return; /* without a copy of the name each time */
-    }
-    chat_other(chat, r->arena, arena_join(r->arena, prefix, name));
-}
-
-void anthropic_note_members(struct field_reader *r, yyjson_val *object,
-                            struct str prefix, const struct str *known,
-                            size_t count)
-{
-    json_each_member (key, value, object) {
-        struct str name = json_text(key);
-        size_t i = 0;
-
-        while (i < count && !str_eq(name, known[i]))
-            i++;
-        if (i == count && !yyjson_is_null(value))
-            anthropic_note(r, prefix, name);
-    }
-}
-
 /* --- tools -------------------------------------------------------------- */
 
 static struct str tool_path(struct field_reader *r, unsigned index,
@@ -93,7 +64,7 @@ static bool take_tool(struct field_reader *r, yyjson_val *item, unsigned index)
     chat->characters += str_code_points(tool->name) +
                         str_code_points(tool->description) +
                         json_characters(tool->schema);
-    anthropic_note_members(r, item, STR("tools[]."), known, COUNT_OF(known));
+    field_note_members(r, item, STR("tools[]."), known, COUNT_OF(known));
     chat->tool_count++;
     return true;
 }
@@ -183,7 +154,7 @@ static bool read_thinking(struct field_reader *r, yyjson_val *value)
         return field_unknown_value(
             r, STR("thinking.type"),
             "one of adaptive, enabled, disabled, between_tools", type);
-    anthropic_note_members(r, value, STR("thinking."), known, COUNT_OF(known));
+    field_note_members(r, value, STR("thinking."), known, COUNT_OF(known));
     return true;
 }
 
@@ -250,8 +221,7 @@ static bool read_output_config(struct field_reader *r, yyjson_val *value)
 
     if (!yyjson_is_obj(value))
         return field_wrong_type(r, STR("output_config"), "an object", value);
-    anthropic_note_members(r, value, STR("output_config."), known,
-                           COUNT_OF(known));
+    field_note_members(r, value, STR("output_config."), known, COUNT_OF(known));
     return format == NULL || read_format(r, format, "output_config.format");
 }
 
@@ -320,7 +290,7 @@ static bool read_metadata(struct field_reader *r, yyjson_val *value)
 
     if (!yyjson_is_obj(value))
         return field_wrong_type(r, STR("metadata"), "an object", value);
-    anthropic_note_members(r, value, STR("metadata."), known, COUNT_OF(known));
+    field_note_members(r, value, STR("metadata."), known, COUNT_OF(known));
     return field_take_text(r, value, STR("user_id"), STR("metadata"),
                            &r->chat->user);
 }
@@ -377,6 +347,7 @@ static const struct field fields[] = {
 static const struct chat_words anthropic_words = {
     .messages = STR_INIT("messages"),
     .call_id = STR_INIT("tool_use_id"),
+    .format = STR_INIT("output_config.format"),
     .effort = STR_INIT("output_config.effort"),
     .stops = STR_INIT("stop_sequences"),
     .user = STR_INIT("metadata.user_id"),

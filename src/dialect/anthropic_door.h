@@ -19,13 +19,6 @@ MUST_USE bool anthropic_read_count(struct arena *arena, struct str body,
 /* The members "system", which may be NULL, and "messages". */
 bool anthropic_read_messages(struct field_reader *r, yyjson_val *system,
                              yyjson_val *messages);
-/* Notes each member of `object` that is neither null nor among `known`, as
- * `prefix` and its name. */
-void anthropic_note_members(struct field_reader *r, yyjson_val *object,
-                            struct str prefix, const struct str *known,
-                            size_t count);
-/* The same for one name. */
-void anthropic_note(struct field_reader *r, struct str prefix, struct str name);
 
 /* See rewrite in format.h. */
 bool anthropic_must_rewrite(const struct chat *chat,

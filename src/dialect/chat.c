@@ -66,6 +66,30 @@ void chat_thinking(struct chat *chat, yyjson_val *block, struct chat_part *part)
     chat->characters += str_code_points(part->text);
 }
 
+bool chat_effort_named(struct str name, enum chat_effort *effort)
+{
+    static const struct {
+        struct str name;
+        enum chat_effort effort;
+    } efforts[] = {
+        {STR_INIT("none"), CHAT_EFFORT_NONE},
+        {STR_INIT("minimal"), CHAT_EFFORT_MINIMAL},
+        {STR_INIT("low"), CHAT_EFFORT_LOW},
+        {STR_INIT("medium"), CHAT_EFFORT_MEDIUM},
+        {STR_INIT("high"), CHAT_EFFORT_HIGH},
+        {STR_INIT("xhigh"), CHAT_EFFORT_XHIGH},
+        {STR_INIT("max"), CHAT_EFFORT_MAX},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(efforts); i++) {
+        if (str_eq(name, efforts[i].name)) {
+            *effort = efforts[i].effort;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Names of the caller's choosing: more of them are not worth the search. */
 enum { OTHERS_MAX = 100 };
 

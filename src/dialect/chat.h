@@ -70,7 +70,8 @@ struct chat_part {
     struct str file_id;
     yyjson_val *cache; /* a cache breakpoint behind this part, or NULL */
     yyjson_val *block; /* CHAT_THINKING: Anthropic's block as it was given out,
-                          with its signature; NULL: nobody signed it */
+                          with its signature; NULL: nobody signed it.
+                          CHAT_OTHER: as it came, if it may hold text */
     unsigned call;     /* CHAT_CALL: calls[call] of the message */
 };
 
@@ -136,6 +137,7 @@ enum chat_effort {
 struct chat_words {
     struct str messages;    /* messages: messages[index] */
     struct str call_id;     /* tool_call_id, of a result */
+    struct str format;      /* response_format */
     struct str effort;      /* reasoning_effort */
     struct str stops;       /* stop */
     struct str user;        /* user */
@@ -208,7 +210,12 @@ struct chat {
     bool is_stored;         /* `store`, which is on unless switched off */
     bool wants_encrypted;   /* include: reasoning.encrypted_content */
     struct str items;       /* the text of `input` */
-    struct str echo;        /* members of the request that the answer repeats */
+    struct str *references; /* ids of responses that items are taken from, */
+    unsigned reference_count;
+    struct str *known; /* and the texts of those that are remembered */
+    unsigned known_count;
+    size_t fixed_characters; /* of `characters`, without the messages */
+    struct str echo; /* members of the request that the answer repeats */
 };
 
 /* Signature of thinking that no Claude has signed: Anthropic's callers insist
@@ -220,6 +227,8 @@ bool chat_is_unsigned(yyjson_val *block);
 /* A thinking block as Anthropic gave it out: sets *part. */
 void chat_thinking(struct chat *chat, yyjson_val *block,
                    struct chat_part *part);
+/* The effort that OpenAI's formats call `name`; false when there is none. */
+MUST_USE bool chat_effort_named(struct str name, enum chat_effort *effort);
 /* One more member that has no place in the common form; twice is once, and
  * a hundred are enough. */
 void chat_other(struct chat *chat, struct arena *arena, struct str name);

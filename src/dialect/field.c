@@ -55,6 +55,37 @@ bool field_take_text(struct field_reader *r, yyjson_val *object, struct str key,
         "a string", value);
 }
 
+/* --- what has no effect ------------------------------------------------- */
+
+void field_note(struct field_reader *r, struct str prefix, struct str name)
+{
+    struct chat *chat = r->chat;
+
+    for (unsigned i = 0; i < chat->other_count; i++) {
+        struct str other = chat->others[i];
+
+        if (other.len == prefix.len + name.len && str_starts(other, prefix) &&
+            str_ends(other, name))
+            return; /* without a copy of the name each time */
+    }
+    chat_other(chat, r->arena, arena_join(r->arena, prefix, name));
+}
+
+void field_note_members(struct field_reader *r, yyjson_val *object,
+                        struct str prefix, const struct str *known,
+                        size_t count)
+{
+    json_each_member (key, value, object) {
+        struct str name = json_text(key);
+        size_t i = 0;
+
+        while (i < count && !str_eq(name, known[i]))
+            i++;
+        if (i == count && !yyjson_is_null(value))
+            field_note(r, prefix, name);
+    }
+}
+
 /* --- fields that formats share ------------------------------------------- */
 
 bool field_text(struct field_reader *r, yyjson_val *value, const char *name,

@@ -45,4 +45,12 @@ bool field_stream(struct field_reader *r, yyjson_val *value);
 bool field_take_text(struct field_reader *r, yyjson_val *object, struct str key,
                      struct str path, struct str *out);
 
+/* Notes each member of `object` that is neither null nor among `known`, as
+ * `prefix` and its name. */
+void field_note_members(struct field_reader *r, yyjson_val *object,
+                        struct str prefix, const struct str *known,
+                        size_t count);
+/* The same for one name. */
+void field_note(struct field_reader *r, struct str prefix, struct str name);
+
 #endif

@@ -26,6 +26,14 @@ struct str names_token(struct arena *arena, struct str s)
     return (struct str){made, kept + HASH};
 }
 
+struct str names_plain(struct arena *arena, struct str name)
+{
+    static const char mark = NAMES_SPACE_MARK;
+
+    return str_contains(name, (struct str){&mark, 1}) ? names_token(arena, name)
+                                                      : name;
+}
+
 void names_of_tools(struct arena *arena, const struct chat *chat,
                     struct names *out)
 {
@@ -45,9 +53,12 @@ void names_of_custom_tools(struct arena *arena, const struct chat *chat,
     out->count = 0;
     for (unsigned i = 0; i < chat->tool_count; i++) {
         struct str name = chat->tools[i].name;
+        struct str plain = names_plain(arena, name);
+        bool is_custom = chat->tools[i].is_custom;
 
-        if (chat->tools[i].is_custom)
-            out->tools[out->count++] = (struct names_tool){name, name, true};
+        if (is_custom || plain.ptr != name.ptr)
+            out->tools[out->count++] =
+                (struct names_tool){name, plain, is_custom};
     }
 }
 

@@ -13,6 +13,13 @@ enum { NAMES_MAX = 64 };
  * at most 55 characters of it, "_" and a hash of the whole. */
 struct str names_token(struct arena *arena, struct str s);
 
+/* A tool inside a namespace goes by both names, with a character between them
+ * that no name has. */
+enum { NAMES_SPACE_MARK = '\x1f' };
+/* What a backend that takes every name calls a tool: its name, or a token of
+ * it where it stands in a namespace. */
+struct str names_plain(struct arena *arena, struct str name);
+
 /* What a tool is called at the caller's and at the backend's, for the way
  * back. */
 struct names_tool {
@@ -29,8 +36,8 @@ struct names {
 /* The tools of a request. */
 void names_of_tools(struct arena *arena, const struct chat *chat,
                     struct names *out);
-/* Those among them that are custom, for a backend that takes every name as it
- * is but knows functions only. */
+/* Those among them that are custom or stand in a namespace, for a backend that
+ * takes every name as it is but knows functions only. */
 void names_of_custom_tools(struct arena *arena, const struct chat *chat,
                            struct names *out);
 /* A copy, with strings of its own in the arena. */

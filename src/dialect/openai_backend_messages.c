@@ -361,7 +361,8 @@ static void put_calls(struct openai_writer *w,
         json_member_str(&w->out, STR("type"), STR("function"));
         json_key(&w->out, STR("function"));
         json_open(&w->out, '{');
-        json_member_str(&w->out, STR("name"), call->name);
+        json_member_str(&w->out, STR("name"),
+                        names_plain(w->arena, call->name));
         json_member_str(&w->out, STR("arguments"), arguments_of(w, call));
         json_close(&w->out, '}');
         json_close(&w->out, '}');

@@ -15,7 +15,7 @@ static void put_tool(struct openai_writer *w, const struct chat_tool *tool)
     json_member_str(&w->out, STR("type"), STR("function"));
     json_key(&w->out, STR("function"));
     json_open(&w->out, '{');
-    json_member_str(&w->out, STR("name"), tool->name);
+    json_member_str(&w->out, STR("name"), names_plain(w->arena, tool->name));
     if (tool->description.len > 0)
         json_member_str(&w->out, STR("description"), tool->description);
     if (tool->is_custom) {
@@ -81,7 +81,8 @@ static void put_choice(struct openai_writer *w)
         json_member_str(&w->out, STR("type"), STR("function"));
         json_key(&w->out, STR("function"));
         json_open(&w->out, '{');
-        json_member_str(&w->out, STR("name"), w->chat->choice_name);
+        json_member_str(&w->out, STR("name"),
+                        names_plain(w->arena, w->chat->choice_name));
         json_close(&w->out, '}');
         json_close(&w->out, '}');
         break;

@@ -299,31 +299,14 @@ static bool read_format(struct field_reader *r, yyjson_val *value)
 
 static bool read_effort(struct field_reader *r, yyjson_val *value)
 {
-    static const struct {
-        struct str name;
-        enum chat_effort effort;
-    } efforts[] = {
-        {STR_INIT("none"), CHAT_EFFORT_NONE},
-        {STR_INIT("minimal"), CHAT_EFFORT_MINIMAL},
-        {STR_INIT("low"), CHAT_EFFORT_LOW},
-        {STR_INIT("medium"), CHAT_EFFORT_MEDIUM},
-        {STR_INIT("high"), CHAT_EFFORT_HIGH},
-        {STR_INIT("xhigh"), CHAT_EFFORT_XHIGH},
-        {STR_INIT("max"), CHAT_EFFORT_MAX},
-    };
     struct str name;
 
     if (!field_text(r, value, "reasoning_effort", &name))
         return false;
-    for (size_t i = 0; i < COUNT_OF(efforts); i++) {
-        if (str_eq(name, efforts[i].name)) {
-            r->chat->effort = efforts[i].effort;
-            return true;
-        }
-    }
-    return field_unknown_value(
-        r, STR("reasoning_effort"),
-        "one of none, minimal, low, medium, high, xhigh, max", name);
+    return chat_effort_named(name, &r->chat->effort) ||
+           field_unknown_value(
+               r, STR("reasoning_effort"),
+               "one of none, minimal, low, medium, high, xhigh, max", name);
 }
 
 static bool read_n(struct field_reader *r, yyjson_val *value)
@@ -404,6 +387,7 @@ static const struct field fields[] = {
 static const struct chat_words openai_words = {
     .messages = STR_INIT("messages"),
     .call_id = STR_INIT("tool_call_id"),
+    .format = STR_INIT("response_format"),
     .effort = STR_INIT("reasoning_effort"),
     .stops = STR_INIT("stop"),
     .user = STR_INIT("user"),

@@ -1,0 +1,457 @@
+/* OpenAI Responses: the items of a conversation, into messages.
+ *
+ *   message                    a message; the assistant's joins its turn
+ *   reasoning, …_call          parts of the assistant's turn, in their order
+ *   …_call_output              the result of a call
+ *   item_reference             an item that is remembered elsewhere
+ *
+ * Everything of the assistant's up to the next message or output is one
+ * message.  Items of other types have no place here and are named. */
+#include "responses_private.h"
+
+#include "base64.h"
+
+enum item_type {
+    ITEM_OTHER,
+    ITEM_MESSAGE,
+    ITEM_REASONING,
+    ITEM_CALL,
+    ITEM_CUSTOM_CALL,
+    ITEM_OUTPUT,
+    ITEM_REFERENCE,
+};
+
+struct items {
+    struct field_reader *r;
+    const struct responses_past *past;
+    yyjson_val **known; /* lists of items, for references */
+    unsigned known_count;
+    unsigned index;            /* input[index] */
+    struct chat_message *turn; /* the assistant's, if it is still going on */
+};
+
+static struct str item_path(struct items *t, const char *rest)
+{
+    return arena_printf(t->r->arena, "input[%u]%s", t->index, rest);
+}
+
+static bool is_assistant(yyjson_val *item)
+{
+    return str_eq(json_get_text(item, STR("role")), STR("assistant"));
+}
+
+static enum item_type type_of(yyjson_val *item)
+{
+    static const struct {
+        struct str name;
+        enum item_type type;
+    } types[] = {
+        {STR_INIT("message"), ITEM_MESSAGE},
+        {STR_INIT("reasoning"), ITEM_REASONING},
+        {STR_INIT("function_call"), ITEM_CALL},
+        {STR_INIT("custom_tool_call"), ITEM_CUSTOM_CALL},
+        {STR_INIT("function_call_output"), ITEM_OUTPUT},
+        {STR_INIT("custom_tool_call_output"), ITEM_OUTPUT},
+        {STR_INIT("item_reference"), ITEM_REFERENCE},
+    };
+    yyjson_val *type = json_get(item, STR("type"));
+
+    if (type == NULL && json_get(item, STR("role")) != NULL)
+        return ITEM_MESSAGE;
+    for (size_t i = 0; i < COUNT_OF(types); i++)
+        if (str_eq(json_text(type), types[i].name))
+            return types[i].type;
+    return ITEM_OTHER;
+}
+
+/* What is said by item: itself, or what it refers to; NULL when nobody knows
+ * that. */
+static yyjson_val *meant_by(const struct items *t, yyjson_val *item)
+{
+    struct str id = json_get_text(item, STR("id"));
+
+    if (type_of(item) != ITEM_REFERENCE)
+        return item;
+    for (unsigned i = 0; i < t->known_count; i++) {
+        json_each_item (known, t->known[i]) {
+            if (str_eq(json_get_text(known, STR("id")), id) &&
+                type_of(known) != ITEM_REFERENCE)
+                return known;
+        }
+    }
+    return NULL;
+}
+
+/* --- items -------------------------------------------------------------- */
+
+static struct chat_message *message_add(struct items *t, enum chat_role role,
+                                        size_t parts)
+{
+    struct chat *chat = t->r->chat;
+    struct chat_message *message = &chat->messages[chat->message_count++];
+
+    message->role = role;
+    message->index = t->index;
+    message->parts = ARENA_ARRAY(t->r->arena, struct chat_part, parts);
+    t->turn = NULL;
+    return message;
+}
+
+static bool read_message(struct items *t, yyjson_val *item)
+{
+    static const struct {
+        struct str name;
+        enum chat_role role;
+    } roles[] = {
+        {STR_INIT("user"), CHAT_USER},
+        {STR_INIT("assistant"), CHAT_ASSISTANT},
+        {STR_INIT("system"), CHAT_SYSTEM},
+        {STR_INIT("developer"), CHAT_SYSTEM},
+    };
+    yyjson_val *content = json_get(item, STR("content"));
+    struct str role;
+    size_t i = 0;
+
+    if (!field_take_text(t->r, item, STR("role"), item_path(t, ""), &role))
+        return false;
+    if (role.len == 0)
+        return field_missing(t->r, item_path(t, ".role"));
+    while (i < COUNT_OF(roles) && !str_eq(role, roles[i].name))
+        i++;
+    if (i == COUNT_OF(roles))
+        return field_unknown_value(t->r, item_path(t, ".role"),
+                                   "one of user, assistant, system, developer",
+                                   role);
+    if (roles[i].role == CHAT_ASSISTANT)
+        return responses_read_content(t->r, t->index, "content", content,
+                                      t->turn);
+    return responses_read_content(
+        t->r, t->index, "content", content,
+        message_add(t, roles[i].role, yyjson_arr_size(content) + 1));
+}
+
+/* The texts of a list of {"text":…}, apart by an empty line. */
+static struct str joined_texts(struct arena *arena, yyjson_val *list)
+{
+    struct str all = {NULL, 0};
+    struct buf joined;
+
+    buf_init(&joined, SIZE_MAX / 2);
+    json_each_item (item, list) {
+        struct str text = json_get_text(item, STR("text"));
+
+        if (joined.len > 0 && text.len > 0)
+            buf_put(&joined, STR("\n\n"));
+        buf_put(&joined, text);
+    }
+    if (joined.len > 0)
+        all = arena_copy(arena, buf_str(&joined));
+    buf_fini(&joined);
+    return all;
+}
+
+/* The block that was sealed in an answer of ours; NULL when it is none. */
+static yyjson_val *unsealed(struct items *t, yyjson_val *item)
+{
+    struct str sealed = json_get_text(item, STR("encrypted_content"));
+    struct json_error ignored;
+    struct json_doc doc;
+    struct str type;
+
+    if (!str_starts(sealed, STR("ant1.")))
+        return NULL;
+    sealed = str_slice(sealed, 5, sealed.len);
+    if (!base64_is_valid(sealed) ||
+        !json_read(t->r->arena, base64_decode(t->r->arena, sealed), &doc,
+                   &ignored))
+        return NULL;
+    type = json_get_text(doc.root, STR("type"));
+    if (str_eq(type, STR("redacted_thinking")))
+        return json_get_text(doc.root, STR("data")).len > 0 ? doc.root : NULL;
+    return str_eq(type, STR("thinking")) &&
+                   yyjson_is_str(json_get(doc.root, STR("thinking"))) &&
+                   json_get_text(doc.root, STR("signature")).len > 0
+               ? doc.root
+               : NULL;
+}
+
+static void read_reasoning(struct items *t, yyjson_val *item)
+{
+    struct chat_part *part = &t->turn->parts[t->turn->part_count++];
+    yyjson_val *block = unsealed(t, item);
+
+    if (block != NULL) {
+        chat_thinking(t->r->chat, block, part);
+        return;
+    }
+    part->kind = CHAT_THINKING;
+    part->text = joined_texts(t->r->arena, json_get(item, STR("summary")));
+    if (part->text.len == 0)
+        part->text = joined_texts(t->r->arena, json_get(item, STR("content")));
+    t->r->chat->characters += str_code_points(part->text);
+}
+
+static struct str as_text(struct arena *arena, yyjson_val *value)
+{
+    struct buf text;
+    struct json_out out = json_out_to(&text);
+    struct str copy;
+
+    buf_init(&text, SIZE_MAX / 2);
+    json_put_val(&out, value);
+    copy = arena_copy(arena, buf_str(&text));
+    buf_fini(&text);
+    return copy;
+}
+
+static bool read_call(struct items *t, yyjson_val *item, bool is_custom)
+{
+    struct chat_part *part = &t->turn->parts[t->turn->part_count++];
+    struct chat_call *call = &t->turn->calls[t->turn->call_count];
+    struct str key = is_custom ? STR("input") : STR("arguments");
+    yyjson_val *arguments = json_get(item, key);
+    struct str path = item_path(t, "");
+    struct str space;
+
+    part->kind = CHAT_CALL;
+    part->call = t->turn->call_count++;
+    call->is_custom = is_custom;
+    if (!field_take_text(t->r, item, STR("call_id"), path, &call->id) ||
+        !field_take_text(t->r, item, STR("name"), path, &call->name) ||
+        !field_take_text(t->r, item, STR("namespace"), path, &space))
+        return false;
+    if (call->id.len == 0)
+        return field_missing(t->r, item_path(t, ".call_id"));
+    if (call->name.len == 0)
+        return field_missing(t->r, item_path(t, ".name"));
+    call->name = responses_full_name(t->r->arena, space, call->name);
+    if (yyjson_is_obj(arguments)) /* not by the book, but clear */
+        call->arguments = as_text(t->r->arena, arguments);
+    else if (!field_take_text(t->r, item, key, path, &call->arguments))
+        return false;
+    t->r->chat->characters +=
+        str_code_points(call->name) + str_code_points(call->arguments);
+    return true;
+}
+
+static bool read_output(struct items *t, yyjson_val *item)
+{
+    yyjson_val *output = json_get(item, STR("output"));
+    struct chat_message *message =
+        message_add(t, CHAT_TOOL, yyjson_arr_size(output) + 1);
+
+    if (!field_take_text(t->r, item, STR("call_id"), item_path(t, ""),
+                         &message->call_id))
+        return false;
+    if (message->call_id.len == 0)
+        return field_missing(t->r, item_path(t, ".call_id"));
+    return responses_read_content(t->r, t->index, "output", output, message);
+}
+
+/* --- lists of items ----------------------------------------------------- */
+
+/* Whether it belongs to the assistant's turn. */
+static bool is_said(yyjson_val *item)
+{
+    switch (type_of(item)) {
+    case ITEM_REASONING:
+    case ITEM_CALL:
+    case ITEM_CUSTOM_CALL:
+        return true;
+    case ITEM_MESSAGE:
+        return is_assistant(item);
+    default:
+        return false;
+    }
+}
+
+/* Opens the turn that begins with `from`, with room for all of it. */
+static void turn_open(struct items *t, yyjson_val *from, yyjson_val *end)
+{
+    size_t parts = 0, calls = 0;
+
+    for (yyjson_val *item = from; item != end;
+         item = unsafe_yyjson_get_next(item)) {
+        yyjson_val *meant = meant_by(t, item);
+        enum item_type type = meant == NULL ? ITEM_OTHER : type_of(meant);
+
+        if (type == ITEM_OTHER)
+            continue;
+        if (!is_said(meant))
+            break;
+        parts += yyjson_arr_size(json_get(meant, STR("content"))) + 1;
+        calls += type == ITEM_CALL || type == ITEM_CUSTOM_CALL;
+    }
+    t->turn = message_add(t, CHAT_ASSISTANT, parts);
+    t->turn->calls = ARENA_ARRAY(t->r->arena, struct chat_call, calls);
+}
+
+enum { REFERENCES_MAX = 100 };
+
+/* What may be found in the response that the item is of, if it is ours. */
+static bool add_reference(struct items *t, struct str item_id)
+{
+    struct chat *chat = t->r->chat;
+    struct str id = responses_id_of_item(t->r->arena, item_id);
+
+    if (t->past != NULL || id.len == 0)
+        return false;
+    for (unsigned i = 0; i < chat->reference_count; i++)
+        if (str_eq(chat->references[i], id))
+            return true;
+    if (chat->reference_count == REFERENCES_MAX)
+        return false;
+    if (chat->references == NULL)
+        chat->references = ARENA_ARRAY(t->r->arena, struct str, REFERENCES_MAX);
+    chat->references[chat->reference_count++] = id;
+    return true;
+}
+
+/* What a model thought is not worth a refusal; of all else the caller believes
+ * that it is said. */
+static bool miss_reference(struct items *t, yyjson_val *item)
+{
+    struct str id = json_get_text(item, STR("id"));
+    struct str shown = str_clip(id, 80);
+    struct str path = item_path(t, ".id");
+
+    if (id.len == 0)
+        return field_missing(t->r, path);
+    if (add_reference(t, id))
+        return true;
+    if (str_starts(id, STR("rs_"))) {
+        chat_other(t->r->chat, t->r->arena, STR("input[].item_reference"));
+        return true;
+    }
+    return chat_refuse(t->r->error, t->r->arena, ERR_UNSUPPORTED_PARAMETER,
+                       path,
+                       "%.*s: no item \"%.*s\" is stored (any more); send the "
+                       "item itself",
+                       STR_ARG(path), STR_ARG(shown));
+}
+
+static bool read_item(struct items *t, yyjson_val *item, yyjson_val *end)
+{
+    yyjson_val *meant;
+
+    if (!yyjson_is_obj(item))
+        return field_wrong_type(t->r, item_path(t, ""), "an object", item);
+    meant = meant_by(t, item);
+    if (meant == NULL)
+        return miss_reference(t, item);
+    if (is_said(meant) && t->turn == NULL)
+        turn_open(t, item, end);
+    switch (type_of(meant)) {
+    case ITEM_MESSAGE:
+        return read_message(t, meant);
+    case ITEM_REASONING:
+        read_reasoning(t, meant);
+        return true;
+    case ITEM_CALL:
+    case ITEM_CUSTOM_CALL:
+        return read_call(t, meant, type_of(meant) == ITEM_CUSTOM_CALL);
+    case ITEM_OUTPUT:
+        return read_output(t, meant);
+    case ITEM_REFERENCE:
+    case ITEM_OTHER:
+        break;
+    }
+    if (json_get(meant, STR("type")) == NULL)
+        return field_missing(t->r, item_path(t, ".type"));
+    field_note(t->r, STR("input[]."), json_get_text(meant, STR("type")));
+    return true;
+}
+
+/* A string is what the user says. */
+static bool read_list(struct items *t, yyjson_val *value)
+{
+    yyjson_val *end = json_end(value, YYJSON_TYPE_ARR);
+
+    t->turn = NULL;
+    t->index = 0;
+    if (yyjson_is_str(value)) {
+        struct chat_message *message = message_add(t, CHAT_USER, 1);
+
+        return responses_read_content(t->r, t->index, "content", value,
+                                      message);
+    }
+    if (!yyjson_is_arr(value))
+        return field_wrong_type(t->r, STR("input"), "a string or an array",
+                                value);
+    json_each_item (item, value) {
+        if (!read_item(t, item, end))
+            return false;
+        t->index++;
+    }
+    return true;
+}
+
+/* --- the whole conversation --------------------------------------------- */
+
+/* A text that is remembered: the items in it. */
+static bool parse_past(struct items *t, struct str text, yyjson_val **list)
+{
+    struct json_error trouble;
+    struct json_doc doc;
+
+    if (!json_read(t->r->arena, text, &doc, &trouble))
+        return chat_refuse(t->r->error, t->r->arena,
+                           trouble.fault == JSON_NO_MEMORY ? ERR_MEMORY_BUDGET
+                                                           : ERR_TOO_COMPLEX,
+                           STR("previous_response_id"),
+                           "previous_response_id: what was said before cannot "
+                           "be read again: %s",
+                           trouble.says);
+    *list =
+        yyjson_is_obj(doc.root) ? json_get(doc.root, STR("output")) : doc.root;
+    return true;
+}
+
+static bool parse_all(struct items *t, const struct str *texts, size_t count,
+                      yyjson_val ***lists)
+{
+    *lists = ARENA_ARRAY(t->r->arena, yyjson_val *, count);
+    for (size_t i = 0; i < count; i++)
+        if (!parse_past(t, texts[i], &(*lists)[i]))
+            return false;
+    return true;
+}
+
+static void add_instructions(struct items *t, yyjson_val *text)
+{
+    struct chat_message *message = message_add(t, CHAT_SYSTEM, 1);
+
+    message->content_is_string = true;
+    message->part_count = 1;
+    message->parts[0].text = json_text(text);
+    t->r->chat->characters += str_code_points(message->parts[0].text);
+}
+
+bool responses_read_messages(struct field_reader *r,
+                             const struct responses_past *past)
+{
+    struct chat *chat = r->chat;
+    yyjson_val *input = json_get(chat->doc.root, STR("input"));
+    yyjson_val *instructions = json_get(chat->doc.root, STR("instructions"));
+    size_t turn_count = past == NULL ? 0 : past->turn_count;
+    struct items items = {.r = r, .past = past};
+    yyjson_val **turns = NULL;
+    size_t most = yyjson_arr_size(input) + 2;
+
+    if (past != NULL) {
+        items.known_count = chat->known_count;
+        if (!parse_all(&items, past->turns, turn_count, &turns) ||
+            !parse_all(&items, chat->known, chat->known_count, &items.known))
+            return false;
+    }
+    for (size_t i = 0; i < turn_count; i++)
+        most += yyjson_arr_size(turns[i]) + 1;
+    chat->messages = ARENA_ARRAY(r->arena, struct chat_message, most);
+    chat->message_count = 0;
+    if (instructions != NULL)
+        add_instructions(&items, instructions);
+    for (size_t i = 0; i < turn_count; i++)
+        if (!read_list(&items, turns[i]))
+            return false;
+    return read_list(&items, input);
+}

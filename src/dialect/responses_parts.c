@@ -1,0 +1,142 @@
+/* OpenAI Responses: the content of an item, into parts. */
+#include "responses_private.h"
+
+/* For errors: input[item].list[part]. */
+struct place {
+    unsigned item;
+    const char *list; /* content, output */
+    unsigned part;
+};
+
+static struct str part_path(struct field_reader *r, struct place at,
+                            const char *rest)
+{
+    return arena_printf(r->arena, "input[%u].%s[%u]%s", at.item, at.list,
+                        at.part, rest);
+}
+
+static bool read_text_part(struct field_reader *r, yyjson_val *value,
+                           struct str key, struct place at,
+                           struct chat_part *part)
+{
+    yyjson_val *text = json_get(value, key);
+
+    part->text = json_text(text);
+    r->chat->characters += str_code_points(part->text);
+    if (yyjson_is_str(text))
+        return true;
+    {
+        struct str path =
+            part_path(r, at, key.ptr[0] == 't' ? ".text" : ".refusal");
+
+        return text == NULL ? field_missing(r, path)
+                            : field_wrong_type(r, path, "a string", text);
+    }
+}
+
+/* `image_url` is a string; some send the object of Chat Completions. */
+static bool read_image(struct field_reader *r, yyjson_val *value,
+                       struct place at, struct chat_part *part)
+{
+    yyjson_val *url = json_get(value, STR("image_url"));
+
+    r->chat->image_count++;
+    if (yyjson_is_obj(url))
+        url = json_get(url, STR("url"));
+    part->url = json_text(url);
+    part->detail = json_get_text(value, STR("detail"));
+    part->file_id = json_get_text(value, STR("file_id"));
+    if (yyjson_is_str(url) || (url == NULL && part->file_id.len > 0))
+        return true;
+    return url == NULL ? field_missing(r, part_path(r, at, ".image_url"))
+                       : field_wrong_type(r, part_path(r, at, ".image_url"),
+                                          "a string", url);
+}
+
+static bool read_file(struct field_reader *r, yyjson_val *value,
+                      struct place at, struct chat_part *part)
+{
+    struct str path = part_path(r, at, "");
+    struct str url;
+
+    r->chat->file_count++;
+    if (!field_take_text(r, value, STR("filename"), path, &part->file_name) ||
+        !field_take_text(r, value, STR("file_data"), path, &part->url) ||
+        !field_take_text(r, value, STR("file_url"), path, &url) ||
+        !field_take_text(r, value, STR("file_id"), path, &part->file_id))
+        return false;
+    if (part->url.len == 0)
+        part->url = url;
+    return true;
+}
+
+static bool read_part(struct field_reader *r, yyjson_val *value,
+                      struct place at, struct chat_part *part)
+{
+    static const struct {
+        struct str name;
+        enum chat_part_kind kind;
+    } kinds[] = {
+        {STR_INIT("input_text"), CHAT_TEXT},
+        {STR_INIT("output_text"), CHAT_TEXT},
+        {STR_INIT("text"), CHAT_TEXT},
+        {STR_INIT("refusal"), CHAT_REFUSAL},
+        {STR_INIT("input_image"), CHAT_IMAGE},
+        {STR_INIT("input_file"), CHAT_FILE},
+    };
+    struct str type;
+
+    if (!yyjson_is_obj(value))
+        return field_wrong_type(r, part_path(r, at, ""), "an object", value);
+    if (!field_take_text(r, value, STR("type"), part_path(r, at, ""), &type))
+        return false;
+    if (type.len == 0)
+        return field_missing(r, part_path(r, at, ".type"));
+    part->kind = CHAT_OTHER;
+    part->index = at.part;
+    part->cache = json_get(value, STR("prompt_cache_breakpoint"));
+    for (size_t i = 0; i < COUNT_OF(kinds); i++)
+        if (str_eq(type, kinds[i].name))
+            part->kind = kinds[i].kind;
+    switch (part->kind) {
+    case CHAT_TEXT:
+        return read_text_part(r, value, STR("text"), at, part);
+    case CHAT_REFUSAL:
+        return read_text_part(r, value, STR("refusal"), at, part);
+    case CHAT_IMAGE:
+        return read_image(r, value, at, part);
+    case CHAT_FILE:
+        return read_file(r, value, at, part);
+    default:
+        part->text = type;
+        return true;
+    }
+}
+
+bool responses_read_content(struct field_reader *r, unsigned index,
+                            const char *list, yyjson_val *content,
+                            struct chat_message *message)
+{
+    struct place at = {.item = index, .list = list};
+    struct str path;
+
+    if (yyjson_is_str(content)) {
+        struct chat_part *part = &message->parts[message->part_count++];
+
+        message->content_is_string = true;
+        part->text = json_text(content);
+        r->chat->characters += str_code_points(part->text);
+        return true;
+    }
+    path = arena_printf(r->arena, "input[%u].%s", index, list);
+    if (content == NULL)
+        return field_missing(r, path);
+    if (!yyjson_is_arr(content))
+        return field_wrong_type(r, path, "a string or an array", content);
+    json_each_item (item, content) {
+        if (!read_part(r, item, at, &message->parts[message->part_count++]))
+            return false;
+        at.part++;
+    }
+    return true;
+}

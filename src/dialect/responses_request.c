@@ -1,0 +1,383 @@
+/* OpenAI Responses: from the request's bytes to the common form.
+ *
+ * Fields as in the API reference of `POST /v1/responses` and the types of the
+ * official SDK; null means absent everywhere. */
+#include "responses_private.h"
+
+/* --- the plain fields --------------------------------------------------- */
+
+static bool read_bool(struct field_reader *r, yyjson_val *value,
+                      const char *name, bool *out)
+{
+    if (!yyjson_is_bool(value))
+        return field_wrong_type(r, str_of(name), "true or false", value);
+    *out = json_is_true(value);
+    return true;
+}
+
+/* The items are read when all else is known. */
+static bool read_input(struct field_reader *r, yyjson_val *value)
+{
+    if (!yyjson_is_str(value) && !yyjson_is_arr(value))
+        return field_wrong_type(r, STR("input"), "a string or an array", value);
+    return true;
+}
+
+static bool read_instructions(struct field_reader *r, yyjson_val *value)
+{
+    struct str ignored;
+
+    return field_text(r, value, "instructions", &ignored);
+}
+
+static bool read_limit(struct field_reader *r, yyjson_val *value)
+{
+    struct chat *chat = r->chat;
+
+    if (!json_to_i64(value, &chat->max_tokens))
+        return field_wrong_type(r, STR("max_output_tokens"), "a whole number",
+                                value);
+    chat->has_max_tokens = true;
+    chat->max_tokens_name = STR("max_output_tokens");
+    return true;
+}
+
+static bool read_temperature(struct field_reader *r, yyjson_val *value)
+{
+    return field_number(r, value, "temperature", &r->chat->temperature);
+}
+
+static bool read_top_p(struct field_reader *r, yyjson_val *value)
+{
+    return field_number(r, value, "top_p", &r->chat->top_p);
+}
+
+static bool read_parallel(struct field_reader *r, yyjson_val *value)
+{
+    bool is_parallel = true;
+
+    if (!read_bool(r, value, "parallel_tool_calls", &is_parallel))
+        return false;
+    r->chat->is_serial = !is_parallel;
+    return true;
+}
+
+static bool read_user(struct field_reader *r, yyjson_val *value)
+{
+    return field_text(r, value, "user", &r->chat->user);
+}
+
+static bool read_safety_identifier(struct field_reader *r, yyjson_val *value)
+{
+    return field_text(r, value, "safety_identifier",
+                      &r->chat->safety_identifier);
+}
+
+static bool read_service_tier(struct field_reader *r, yyjson_val *value)
+{
+    return field_text(r, value, "service_tier", &r->chat->service_tier);
+}
+
+static bool read_store(struct field_reader *r, yyjson_val *value)
+{
+    return read_bool(r, value, "store", &r->chat->is_stored);
+}
+
+/* Only about padding against eavesdroppers, which there is none of. */
+static bool read_stream_options(struct field_reader *r, yyjson_val *value)
+{
+    if (!yyjson_is_obj(value))
+        return field_wrong_type(r, STR("stream_options"), "an object", value);
+    return true;
+}
+
+/* A summary is given out whenever there is one. */
+static bool read_reasoning(struct field_reader *r, yyjson_val *value)
+{
+    static const struct str known[] = {STR_INIT("effort"), STR_INIT("summary"),
+                                       STR_INIT("generate_summary")};
+    struct str effort;
+
+    if (!yyjson_is_obj(value))
+        return field_wrong_type(r, STR("reasoning"), "an object", value);
+    field_note_members(r, value, STR("reasoning."), known, COUNT_OF(known));
+    if (!field_take_text(r, value, STR("effort"), STR("reasoning"), &effort))
+        return false;
+    if (effort.len == 0 || chat_effort_named(effort, &r->chat->effort))
+        return true;
+    return field_unknown_value(
+        r, STR("reasoning.effort"),
+        "one of none, minimal, low, medium, high, xhigh, max", effort);
+}
+
+static bool read_format(struct field_reader *r, yyjson_val *value)
+{
+    struct chat *chat = r->chat;
+    struct str type;
+
+    if (!yyjson_is_obj(value))
+        return field_wrong_type(r, STR("text.format"), "an object", value);
+    if (!field_take_text(r, value, STR("type"), STR("text.format"), &type))
+        return false;
+    if (str_eq(type, STR("text")))
+        return true;
+    if (str_eq(type, STR("json_object"))) {
+        chat->format = CHAT_FORMAT_JSON_OBJECT;
+        return true;
+    }
+    if (!str_eq(type, STR("json_schema")))
+        return field_unknown_value(
+            r, STR("text.format.type"),
+            "\"text\", \"json_object\" or \"json_schema\"", type);
+    chat->format = CHAT_FORMAT_JSON_SCHEMA;
+    chat->format_schema = json_get(value, STR("schema"));
+    if (chat->format_schema == NULL)
+        return field_missing(r, STR("text.format.schema"));
+    if (!yyjson_is_obj(chat->format_schema))
+        return field_wrong_type(r, STR("text.format.schema"), "an object",
+                                chat->format_schema);
+    chat->characters += json_characters(chat->format_schema);
+    return true;
+}
+
+static bool read_text(struct field_reader *r, yyjson_val *value)
+{
+    static const struct str known[] = {STR_INIT("format")};
+    yyjson_val *format = json_get(value, STR("format"));
+
+    if (!yyjson_is_obj(value))
+        return field_wrong_type(r, STR("text"), "an object", value);
+    field_note_members(r, value, STR("text."), known, COUNT_OF(known));
+    return format == NULL || read_format(r, format);
+}
+
+static bool read_include(struct field_reader *r, yyjson_val *value)
+{
+    struct chat *chat = r->chat;
+    unsigned i = 0;
+
+    if (!yyjson_is_arr(value))
+        return field_wrong_type(r, STR("include"), "an array", value);
+    json_each_item (item, value) {
+        struct str name = json_text(item);
+
+        if (!yyjson_is_str(item))
+            return field_wrong_type(r, arena_printf(r->arena, "include[%u]", i),
+                                    "a string", item);
+        if (str_eq(name, STR("reasoning.encrypted_content")))
+            chat->wants_encrypted = true;
+        else
+            field_note(r, STR("include."), name);
+        i++;
+    }
+    return true;
+}
+
+/* --- what leans on a memory --------------------------------------------- */
+
+enum { PREVIOUS_ID_MAX = 128 };
+
+static bool read_previous_id(struct field_reader *r, yyjson_val *value)
+{
+    struct str *id = &r->chat->previous_id;
+
+    if (!field_text(r, value, "previous_response_id", id))
+        return false;
+    if (id->len >= 1 && id->len <= PREVIOUS_ID_MAX)
+        return true;
+    return chat_refuse(r->error, r->arena, ERR_BAD_VALUE,
+                       STR("previous_response_id"),
+                       "previous_response_id: expected 1 to %d bytes, got %zu",
+                       PREVIOUS_ID_MAX, id->len);
+}
+
+static bool refuse(struct field_reader *r, const char *name, const char *why)
+{
+    return chat_refuse(r->error, r->arena, ERR_UNSUPPORTED_PARAMETER,
+                       str_of(name), "%s: %s", name, why);
+}
+
+static bool read_conversation(struct field_reader *r, yyjson_val *value)
+{
+    (void)value;
+    return refuse(r, "conversation",
+                  "conversations are not kept here; send the items, or "
+                  "previous_response_id");
+}
+
+static bool read_prompt(struct field_reader *r, yyjson_val *value)
+{
+    (void)value;
+    return refuse(r, "prompt", "templates are not kept here; send the text");
+}
+
+static bool read_background(struct field_reader *r, yyjson_val *value)
+{
+    bool is_background = false;
+
+    if (!read_bool(r, value, "background", &is_background))
+        return false;
+    return !is_background ||
+           refuse(r, "background",
+                  "no answer is made in the background; ask for a stream");
+}
+
+/* --- what the answer repeats -------------------------------------------- */
+
+/* Members of the response object that are the request's, and what they are
+ * when it lacks them. */
+static const struct echo {
+    struct str name;
+    struct str absent;
+} echoes[] = {
+    {STR_INIT("background"), STR_INIT("false")},
+    {STR_INIT("instructions"), STR_INIT("null")},
+    {STR_INIT("max_output_tokens"), STR_INIT("null")},
+    {STR_INIT("max_tool_calls"), STR_INIT("null")},
+    {STR_INIT("metadata"), STR_INIT("{}")},
+    {STR_INIT("parallel_tool_calls"), STR_INIT("true")},
+    {STR_INIT("previous_response_id"), STR_INIT("null")},
+    {STR_INIT("prompt_cache_key"), STR_INIT("null")},
+    {STR_INIT("reasoning"), STR_INIT("{\"effort\":null,\"summary\":null}")},
+    {STR_INIT("safety_identifier"), STR_INIT("null")},
+    {STR_INIT("temperature"), STR_INIT("1.0")},
+    {STR_INIT("text"), STR_INIT("{\"format\":{\"type\":\"text\"}}")},
+    {STR_INIT("tool_choice"), STR_INIT("\"auto\"")},
+    {STR_INIT("tools"), STR_INIT("[]")},
+    {STR_INIT("top_logprobs"), STR_INIT("0")},
+    {STR_INIT("top_p"), STR_INIT("1.0")},
+    {STR_INIT("truncation"), STR_INIT("\"disabled\"")},
+    {STR_INIT("user"), STR_INIT("null")},
+};
+
+/* `text` without a format means plain text. */
+static void put_text_echo(struct json_out *out, yyjson_val *text)
+{
+    json_open(out, '{');
+    if (json_get(text, STR("format")) == NULL) {
+        json_key(out, STR("format"));
+        json_put_raw(out, STR("{\"type\":\"text\"}"));
+    }
+    json_each_member (key, value, text) {
+        if (yyjson_is_null(value))
+            continue;
+        json_key_any(out, json_text(key));
+        json_put_val(out, value);
+    }
+    json_close(out, '}');
+}
+
+static bool render_echo(struct field_reader *r)
+{
+    struct buf text;
+    struct json_out out = json_out_to(&text);
+    bool ok;
+
+    buf_init(&text, SIZE_MAX / 2);
+    for (size_t i = 0; i < COUNT_OF(echoes); i++) {
+        struct str name = echoes[i].name;
+        yyjson_val *value = json_get(r->chat->doc.root, name);
+
+        json_key(&out, name);
+        if (value == NULL)
+            json_put_raw(&out, echoes[i].absent);
+        else if (str_eq(name, STR("text")))
+            put_text_echo(&out, value);
+        else
+            json_put_val(&out, value);
+    }
+    ok = !buf_failed(&text);
+    if (ok)
+        r->chat->echo = arena_copy(r->arena, buf_str(&text));
+    else
+        *r->error = (struct chat_error){.error = ERR_MEMORY_BUDGET};
+    buf_fini(&text);
+    return ok;
+}
+
+/* --- the whole ---------------------------------------------------------- */
+
+static const struct field fields[] = {
+    {STR_INIT("model"), field_model},
+    {STR_INIT("input"), read_input},
+    {STR_INIT("instructions"), read_instructions},
+    {STR_INIT("stream"), field_stream},
+    {STR_INIT("stream_options"), read_stream_options},
+    {STR_INIT("max_output_tokens"), read_limit},
+    {STR_INIT("tools"), responses_read_tools},
+    {STR_INIT("tool_choice"), responses_read_choice},
+    {STR_INIT("parallel_tool_calls"), read_parallel},
+    {STR_INIT("reasoning"), read_reasoning},
+    {STR_INIT("text"), read_text},
+    {STR_INIT("include"), read_include},
+    {STR_INIT("temperature"), read_temperature},
+    {STR_INIT("top_p"), read_top_p},
+    {STR_INIT("user"), read_user},
+    {STR_INIT("safety_identifier"), read_safety_identifier},
+    {STR_INIT("service_tier"), read_service_tier},
+    {STR_INIT("store"), read_store},
+    {STR_INIT("previous_response_id"), read_previous_id},
+    {STR_INIT("conversation"), read_conversation},
+    {STR_INIT("prompt"), read_prompt},
+    {STR_INIT("background"), read_background},
+};
+
+static const struct chat_words words = {
+    .messages = STR_INIT("input"),
+    .call_id = STR_INIT("call_id"),
+    .format = STR_INIT("text.format"),
+    .effort = STR_INIT("reasoning.effort"),
+    .stops = STR_INIT("stop"),
+    .user = STR_INIT("user"),
+};
+
+static struct str input_text(const struct chat *chat)
+{
+    json_each_member (key, value, chat->doc.root) {
+        if (str_eq(json_text(key), STR("input")) && !yyjson_is_null(value))
+            return json_member_text(&chat->doc, chat->body, key);
+    }
+    return (struct str){NULL, 0};
+}
+
+static bool has_messages(struct field_reader *r)
+{
+    return r->chat->message_count > 0 ||
+           chat_refuse(r->error, r->arena, ERR_BAD_VALUE, STR("input"),
+                       "input: expected at least one item, got none that can "
+                       "be used");
+}
+
+bool responses_read_request(struct arena *arena, struct str body,
+                            struct chat *chat, struct chat_error *error)
+{
+    struct field_reader reader = {arena, chat, error};
+
+    *chat = (struct chat){.body = body, .words = &words, .is_stored = true};
+    if (!field_read_body(&reader, fields, COUNT_OF(fields)))
+        return false;
+    chat->items = input_text(chat);
+    if (chat->items.len == 0)
+        return field_missing(&reader, STR("input"));
+    chat->fixed_characters = chat->characters;
+    if (!responses_read_messages(&reader, NULL))
+        return false;
+    /* with a past there may be more to come */
+    if (chat->previous_id.len == 0 && chat->reference_count == 0 &&
+        !has_messages(&reader))
+        return false;
+    return render_echo(&reader);
+}
+
+bool responses_read_history(struct arena *arena, const struct str texts[],
+                            size_t count, struct chat *chat,
+                            struct chat_error *error)
+{
+    struct field_reader reader = {arena, chat, error};
+    struct responses_past past = {texts, count};
+
+    chat->characters = chat->fixed_characters;
+    chat->image_count = 0;
+    chat->file_count = 0;
+    return responses_read_messages(&reader, &past) && has_messages(&reader);
+}

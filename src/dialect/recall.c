@@ -125,7 +125,8 @@ struct str recall_note(struct recall *recall)
 /* --- and is put back ---------------------------------------------------- */
 
 /* All that a message says, in one text.  False where there is more in it than
- * text and calls; signed thinking, too: then the caller brings his own. */
+ * text, calls and thinking.  If the caller has kept the thinking himself, the
+ * note has the same, and knows where it stood. */
 static bool join_texts(struct arena *arena, const struct chat_message *message,
                        struct str *text)
 {
@@ -133,8 +134,7 @@ static bool join_texts(struct arena *arena, const struct chat_message *message,
     for (unsigned i = 0; i < message->part_count; i++) {
         const struct chat_part *part = &message->parts[i];
 
-        if (part->kind == CHAT_CALL ||
-            (part->kind == CHAT_THINKING && part->block == NULL))
+        if (part->kind == CHAT_CALL || part->kind == CHAT_THINKING)
             continue;
         if (part->kind != CHAT_TEXT)
             return false;

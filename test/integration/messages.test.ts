@@ -57,7 +57,6 @@ describe('to Anthropic', () => {
     const router = await Weir.start({
       ANTHROPIC_BASE_URL: backend.url,
       ANTHROPIC_API_KEY: 'sk-backend',
-      API_KEYS: 'sk-caller',
     });
     try {
       const sent = await fetch(`${router.url}/v1/messages${query}`, {
@@ -442,7 +441,7 @@ describe('an error', () => {
       415,
       'invalid_request_error',
     );
-    const locked = await Weir.between(sim, { API_KEYS: 'sk-caller' });
+    const locked = await Weir.configured('keys: [{ name: caller, secret: sk-caller }]\n', Weir.env(sim));
     try {
       for (const headers of [{}, { 'x-api-key': 'sk-wrong' }, { authorization: 'Bearer sk-wrong' }])
         await anthropics(

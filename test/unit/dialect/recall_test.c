@@ -204,6 +204,20 @@ static void calls_alone_are_enough(void **state)
     assert_has(applied(note, ASSISTANT("\"\"", TWO_CALLS)), "\"s\"");
 }
 
+/* thinking_blocks come before all else: their format has no places. */
+static void thinking_that_the_caller_kept_gets_its_places_back(void **state)
+{
+    (void)state;
+    assert_str(
+        applied(
+            noted(interleaved, COUNT_OF(interleaved)),
+            "{\"role\":\"assistant\",\"content\":\"Let me see.\","
+            "\"tool_calls\":[" TWO_CALLS "],\"thinking_blocks\":[" THINKS(
+                "first", "s1") ",{\"type\":\"redacted_thinking\","
+                               "\"data\":\"zzz\"}," THINKS("then", "s2") "]}"),
+        interleaved_again);
+}
+
 static void another_message_gets_nothing(void **state)
 {
     static const char *const others[] = {
@@ -220,10 +234,6 @@ static void another_message_gets_nothing(void **state)
         /* no text */
         ASSISTANT("[{\"type\":\"refusal\",\"refusal\":\"Let me see.\"}]",
                   TWO_CALLS),
-        /* his own */
-        "{\"role\":\"assistant\",\"content\":\"Let me "
-        "see.\",\"tool_calls\":[" TWO_CALLS
-        "],\"thinking_blocks\":[" THINKS("own", "s9") "]}",
     };
     struct str note = noted(interleaved, COUNT_OF(interleaved));
 
@@ -290,6 +300,7 @@ int main(void)
         with_arena(a_text_in_several_parts_is_the_same_text),
         with_arena(a_breakpoint_of_the_callers_stays),
         with_arena(calls_alone_are_enough),
+        with_arena(thinking_that_the_caller_kept_gets_its_places_back),
         with_arena(another_message_gets_nothing),
         with_arena(what_is_no_note_changes_nothing),
         with_arena(nothing_is_noted_without_signed_thinking_before_a_call),

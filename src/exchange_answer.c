@@ -62,6 +62,18 @@ static void commit(struct exchange *x)
     exchange_keep_items(x);
 }
 
+bool exchange_cannot_count(const struct exchange *x,
+                           const struct chat_error *error)
+{
+    if (error_row(error->error)->tries_next)
+        return true;
+    /* a server that speaks like OpenAI's need not have vLLM's tokenizer */
+    return error->error == ERR_BACKEND_REFUSED && x->record.tries > 0 &&
+           exchange_target_format(x) != x->format &&
+           (x->head.status == 404 || x->head.status == 405 ||
+            x->head.status == 501);
+}
+
 bool exchange_estimate(struct exchange *x)
 {
     struct buf body;

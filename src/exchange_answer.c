@@ -139,9 +139,13 @@ static void take_whole(struct exchange *x)
                                   &x->names, pieces);
 
     if (count == 0) {
-        exchange_try_failed_with(x, x->answer.error.error != OK
-                                        ? x->answer.error.error
-                                        : ERR_BAD_ANSWER);
+        struct chat_error error = x->answer.error;
+
+        if (error.error == OK)
+            error.error = ERR_BAD_ANSWER;
+        if (error.message.ptr != NULL) /* it must outlive the work */
+            error.message = arena_copy(x->arena, error.message);
+        exchange_try_failed(x, &error);
         return;
     }
     commit(x);

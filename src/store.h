@@ -25,6 +25,7 @@ struct store_entry {
 
     struct str key;
     size_t size;
+    size_t chain_size; /* with all that it keeps alive */
     uint64_t born_ms;
     struct list by_age;
     struct store_entry *next; /* of the same hash */

@@ -137,13 +137,18 @@ bool store_put(struct store *store, struct str key,
     entry = make(store, key, texts);
     if (entry == NULL)
         return false;
-    entry->chain_size = entry->size + (parent == NULL ? 0 : parent->chain_size);
+    entry->tag = tag;
+    entry->born_ms = now_ms;
+    entry->turns = 1;
+    entry->chain_size = entry->size;
+    if (parent != NULL) {
+        entry->turns += parent->turns;
+        entry->chain_size += parent->chain_size;
+    }
     if (entry->chain_size > limits->max_bytes) {
         free(entry); /* all else would be forgotten, and in vain */
         return false;
     }
-    entry->tag = tag;
-    entry->born_ms = now_ms;
     entry->parent = parent;
     if (parent != NULL)
         atomic_fetch_add(&parent->references, 1);

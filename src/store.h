@@ -23,9 +23,11 @@ struct store_entry {
     unsigned tag;                  /* the caller's */
     struct str texts[STORE_TEXTS]; /* the caller's, copied */
 
+    size_t turns;      /* with all parents */
+    size_t chain_size; /* bytes, with all parents */
+
     struct str key;
     size_t size;
-    size_t chain_size; /* with all that it keeps alive */
     uint64_t born_ms;
     struct list by_age;
     struct store_entry *next; /* of the same hash */

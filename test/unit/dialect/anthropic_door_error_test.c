@@ -173,6 +173,51 @@ static void assert_rewritten(struct str body, const char *expected)
     asked_fini(&asked);
 }
 
+/* What a model of these traits gets; "" when the bytes pass. */
+static void assert_sent(struct str body, bool takes_mid_system,
+                        const char *expected)
+{
+    const struct claude_model traits = {.takes_mid_system = takes_mid_system};
+    const struct request_style style = {.model = STR("up"), .traits = &traits};
+    struct asked asked;
+    struct buf out;
+
+    asked_good(&asked, body);
+    buf_init(&out, 1 << 20);
+    if (anthropic_must_rewrite(&asked.chat, &traits))
+        anthropic_rewrite(&asked.chat, &style, &out);
+    assert_str(buf_str(&out), expected);
+    buf_fini(&out);
+    asked_fini(&asked);
+}
+
+#define MIDDLE(content) "{\"role\":\"system\",\"content\":" content "}"
+#define REQUEST(model, messages) \
+    "{\"model\":\"" model        \
+    "\",\"max_tokens\":9,\"system\":\"s\",\"messages\":[" messages "]}"
+
+static void
+a_system_message_in_the_middle_is_the_users_where_it_must_be(void **state)
+{
+    static const struct str body = STR_INIT(REQUEST(
+        "m",
+        USER("\"x\"") "," MIDDLE("[" TEXT("a") "]") "," SAYS(
+            "\"y\"") ","
+                     "{\"content\":\"b\",\"n\":1.50,\"role\":\"system\"}"));
+
+    (void)state;
+    assert_sent(body, true, "");
+    assert_sent(
+        body, false,
+        REQUEST(
+            "up",
+            USER("\"x\"") "," USER("[" TEXT("a") "]") "," SAYS(
+                "\"y\"") ","
+                         "{\"content\":\"b\",\"n\":1.50,\"role\":\"user\"}"));
+    /* without one nothing needs to change */
+    assert_sent(STR(REQUEST("m", USER("\"x\""))), false, "");
+}
+
 #define UNSIGNED                                               \
     "{\"type\":\"thinking\",\"thinking\":\"t\",\"signature\":" \
     "\"router-unsigned\"}"
@@ -259,6 +304,8 @@ int main(void)
         cmocka_unit_test(an_error_has_the_shape_of_anthropics),
         cmocka_unit_test(a_stream_that_broke_is_no_overload),
         cmocka_unit_test(a_prompt_that_is_too_long_is_said_to_be),
+        cmocka_unit_test(
+            a_system_message_in_the_middle_is_the_users_where_it_must_be),
         cmocka_unit_test(what_nobody_signed_is_left_out_and_all_else_stays),
         cmocka_unit_test(a_message_of_nothing_else_is_left_out),
     };

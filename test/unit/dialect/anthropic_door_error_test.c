@@ -257,14 +257,12 @@ static void a_message_of_nothing_else_is_left_out(void **state)
 
 static void the_user_says_marked_what_the_system_says_in_between(void **state)
 {
-    static const char
-        sent
-            [] =
-                "{\"model\":\"up\\\"stream\",\"max_tokens\":9,\"messages\":"
-                "[" USER("\"x\"") "," USER("\"" MARKED("a \\\"b\\\"") "\"") "," USER(
-                    "[{\"type\":\"text\",\"text\":\"" MARKED(
-                        "c") "\",\"cache_control\":{\"type\":\"ephemeral\"}},{"
-                             "\"type\":\"new\"}]") "]}";
+    static const char sent[] =
+        "{\"model\":\"up\\\"stream\",\"max_tokens\":9,\"messages\":"
+        "[" USER("\"x\"") "," USER("\"" MARKED("a \\\"b\\\"") "\"") "," USER(
+            "[{\"type\":\"text\",\"text\":\"" MARKED(
+                "c") "\",\"cache_control\":{\"type\":\"ephemeral\"}},{"
+                     "\"type\":\"new\"}]") "]}";
 
     (void)state;
     assert_rewritten(

@@ -29,6 +29,7 @@ void exchange_prepare_answer(struct exchange *x)
     const struct settings *settings = exchange_settings(x);
     struct answer_style style = {
         .model = x->record.model,
+        .id = x->record.id,
         .created = clock_wall_s(),
         .shows_reasoning = settings->shows_reasoning,
         .shows_thinking = settings->shows_thinking,
@@ -60,6 +61,18 @@ static void commit(struct exchange *x)
         reply_header(&x->reply, STR("X-Router-Token-Count"),
                      exchange_target_format(x)->name);
     exchange_keep_items(x);
+}
+
+bool exchange_cannot_count(const struct exchange *x,
+                           const struct chat_error *error)
+{
+    if (error_row(error->error)->tries_next)
+        return true;
+    /* a server that speaks like OpenAI's need not have vLLM's tokenizer */
+    return error->error == ERR_BACKEND_REFUSED && x->record.tries > 0 &&
+           exchange_target_format(x) != x->format &&
+           (x->head.status == 404 || x->head.status == 405 ||
+            x->head.status == 501);
 }
 
 bool exchange_estimate(struct exchange *x)
@@ -127,9 +140,13 @@ static void take_whole(struct exchange *x)
                                   &x->names, pieces);
 
     if (count == 0) {
-        exchange_try_failed_with(x, x->answer.error.error != OK
-                                        ? x->answer.error.error
-                                        : ERR_BAD_ANSWER);
+        struct chat_error error = x->answer.error;
+
+        if (error.error == OK)
+            error.error = ERR_BAD_ANSWER;
+        if (error.message.ptr != NULL) /* it must outlive the work */
+            error.message = arena_copy(x->arena, error.message);
+        exchange_try_failed(x, &error);
         return;
     }
     commit(x);

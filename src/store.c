@@ -64,6 +64,14 @@ static struct store_entry *detach(struct store *store, struct store_entry **at)
     return entry;
 }
 
+/* Clocks are read before the lock is taken: another thread's entry may be a
+ * little younger than now. */
+static bool is_old(const struct store_entry *entry, uint64_t now_ms,
+                   const struct store_limits *limits)
+{
+    return now_ms > entry->born_ms && now_ms - entry->born_ms >= limits->ttl_ms;
+}
+
 /* What is too old, and what is too much with `more` bytes. */
 static void forget(struct store *store, size_t more, uint64_t now_ms,
                    const struct store_limits *limits)
@@ -72,7 +80,7 @@ static void forget(struct store *store, size_t more, uint64_t now_ms,
         struct store_entry *oldest =
             list_entry(store->by_age.next, struct store_entry, by_age);
 
-        if (now_ms - oldest->born_ms < limits->ttl_ms &&
+        if (!is_old(oldest, now_ms, limits) &&
             atomic_load(&store->bytes) + more <= limits->max_bytes)
             break;
         store_unref(detach(store, find(store, oldest->key)));
@@ -145,6 +153,16 @@ bool store_put(struct store *store, struct str key,
         return false;
     entry->tag = tag;
     entry->born_ms = now_ms;
+    entry->turns = 1;
+    entry->chain_size = entry->size;
+    if (parent != NULL) {
+        entry->turns += parent->turns;
+        entry->chain_size += parent->chain_size;
+    }
+    if (entry->chain_size > limits->max_bytes) {
+        free(entry); /* all else would be forgotten, and in vain */
+        return false;
+    }
     entry->parent = parent;
     if (parent != NULL)
         atomic_fetch_add(&parent->references, 1);

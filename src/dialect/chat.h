@@ -216,6 +216,7 @@ struct chat {
     struct str *known; /* and the texts of those that are remembered */
     unsigned known_count;
     size_t fixed_characters; /* of `characters`, without the messages */
+    unsigned fixed_tools;    /* of `tools`, without what was found later */
     struct str echo; /* members of the request that the answer repeats */
 };
 

@@ -3,13 +3,12 @@
  *   message                    a message; the assistant's joins its turn
  *   reasoning, …_call          parts of the assistant's turn, in their order
  *   …_call_output              the result of a call
+ *   tool_search_output         the result of a search, which brings tools
  *   item_reference             an item that is remembered elsewhere
  *
  * Everything of the assistant's up to the next message or output is one
  * message.  Items of other types have no place here and are named. */
 #include "responses_private.h"
-
-#include "base64.h"
 
 enum item_type {
     ITEM_OTHER,
@@ -17,15 +16,18 @@ enum item_type {
     ITEM_REASONING,
     ITEM_CALL,
     ITEM_CUSTOM_CALL,
+    ITEM_SEARCH,
     ITEM_OUTPUT,
+    ITEM_FOUND,
     ITEM_REFERENCE,
 };
 
 struct items {
     struct field_reader *r;
     const struct responses_past *past;
-    yyjson_val **known; /* lists of items, for references */
-    unsigned known_count;
+    yyjson_val **known;      /* items that references may mean */
+    struct strmap known_ids; /* id → 1 + the place in `known` */
+    struct responses_found found;
     unsigned index;            /* input[index] */
     struct chat_message *turn; /* the assistant's, if it is still going on */
 };
@@ -58,43 +60,49 @@ static enum item_type type_of(yyjson_val *item)
         {STR_INIT("reasoning"), ITEM_REASONING},
         {STR_INIT("function_call"), ITEM_CALL},
         {STR_INIT("custom_tool_call"), ITEM_CUSTOM_CALL},
+        {STR_INIT("tool_search_call"), ITEM_SEARCH},
         {STR_INIT("function_call_output"), ITEM_OUTPUT},
         {STR_INIT("custom_tool_call_output"), ITEM_OUTPUT},
+        {STR_INIT("tool_search_output"), ITEM_FOUND},
         {STR_INIT("item_reference"), ITEM_REFERENCE},
     };
     yyjson_val *type = json_get(item, STR("type"));
+    struct str name = json_text(type);
+    enum item_type found = ITEM_OTHER;
 
     if (type == NULL && json_get(item, STR("role")) != NULL)
         return ITEM_MESSAGE;
     for (size_t i = 0; i < COUNT_OF(types); i++)
-        if (str_eq(json_text(type), types[i].name))
-            return types[i].type;
-    return ITEM_OTHER;
+        if (str_eq(name, types[i].name))
+            found = types[i].type;
+    /* a search that a server did has no id that joins call and result */
+    if ((found == ITEM_SEARCH || found == ITEM_FOUND) &&
+        json_get(item, STR("call_id")) == NULL)
+        return ITEM_OTHER;
+    return found;
 }
 
-/* What is said by an item: itself, or what it refers to; `item` NULL when
- * nobody knows that. */
-struct meant {
-    yyjson_val *item;
-    enum item_type type;
-};
-
-static struct meant meant_by(const struct items *t, yyjson_val *item)
+/* What is said by item: itself, or what it refers to; NULL when nobody knows
+ * that. */
+static yyjson_val *meant_by(struct items *t, yyjson_val *item)
 {
-    enum item_type type = type_of(item);
-    struct str id;
+    size_t *place;
 
-    if (type != ITEM_REFERENCE)
-        return (struct meant){item, type};
-    id = json_get_text(item, STR("id"));
-    for (unsigned i = 0; i < t->known_count; i++) {
-        json_each_item (known, t->known[i]) {
-            if (str_eq(json_get_text(known, STR("id")), id) &&
-                type_of(known) != ITEM_REFERENCE)
-                return (struct meant){known, type_of(known)};
-        }
-    }
-    return (struct meant){NULL, ITEM_OTHER};
+    if (type_of(item) != ITEM_REFERENCE)
+        return item;
+    if (t->known == NULL)
+        return NULL;
+    place = strmap_find(&t->known_ids, json_get_text(item, STR("id")));
+    return place == NULL ? NULL : t->known[*place - 1];
+}
+
+/* Each stored item comes once: a thousand references must not make it a
+ * thousand times as much. */
+static void use_up(struct items *t, yyjson_val *item)
+{
+    if (type_of(item) == ITEM_REFERENCE)
+        t->known[*strmap_find(&t->known_ids, json_get_text(item, STR("id"))) -
+                 1] = NULL;
 }
 
 /* --- items -------------------------------------------------------------- */
@@ -145,67 +153,6 @@ static bool read_message(struct items *t, yyjson_val *item)
         message_add(t, roles[i].role, yyjson_arr_size(content) + 1));
 }
 
-/* The texts of a list of {"text":…}, apart by an empty line. */
-static struct str joined_texts(struct arena *arena, yyjson_val *list)
-{
-    struct str all = {NULL, 0};
-    struct buf joined;
-
-    buf_init(&joined, SIZE_MAX / 2);
-    json_each_item (item, list) {
-        struct str text = json_get_text(item, STR("text"));
-
-        if (joined.len > 0 && text.len > 0)
-            buf_put(&joined, STR("\n\n"));
-        buf_put(&joined, text);
-    }
-    if (joined.len > 0)
-        all = arena_copy(arena, buf_str(&joined));
-    buf_fini(&joined);
-    return all;
-}
-
-/* The block that was sealed in an answer of ours; NULL when it is none. */
-static yyjson_val *unsealed(struct items *t, yyjson_val *item)
-{
-    struct str sealed = json_get_text(item, STR("encrypted_content"));
-    struct json_error ignored;
-    struct json_doc doc;
-    struct str type;
-
-    if (!str_starts(sealed, STR("ant1.")))
-        return NULL;
-    sealed = str_slice(sealed, 5, sealed.len);
-    if (!base64_is_valid(sealed) ||
-        !json_read(t->r->arena, base64_decode(t->r->arena, sealed), &doc,
-                   &ignored))
-        return NULL;
-    type = json_get_text(doc.root, STR("type"));
-    if (str_eq(type, STR("redacted_thinking")))
-        return json_get_text(doc.root, STR("data")).len > 0 ? doc.root : NULL;
-    return str_eq(type, STR("thinking")) &&
-                   yyjson_is_str(json_get(doc.root, STR("thinking"))) &&
-                   json_get_text(doc.root, STR("signature")).len > 0
-               ? doc.root
-               : NULL;
-}
-
-static void read_reasoning(struct items *t, yyjson_val *item)
-{
-    struct chat_part *part = &t->turn->parts[t->turn->part_count++];
-    yyjson_val *block = unsealed(t, item);
-
-    if (block != NULL) {
-        chat_thinking(t->r->chat, block, part);
-        return;
-    }
-    part->kind = CHAT_THINKING;
-    part->text = joined_texts(t->r->arena, json_get(item, STR("summary")));
-    if (part->text.len == 0)
-        part->text = joined_texts(t->r->arena, json_get(item, STR("content")));
-    t->r->chat->characters += str_code_points(part->text);
-}
-
 static struct str as_text(struct arena *arena, yyjson_val *value)
 {
     struct buf text;
@@ -219,8 +166,9 @@ static struct str as_text(struct arena *arena, yyjson_val *value)
     return copy;
 }
 
-static bool read_call(struct items *t, yyjson_val *item, bool is_custom)
+static bool read_call(struct items *t, yyjson_val *item, enum item_type type)
 {
+    bool is_custom = type == ITEM_CUSTOM_CALL;
     struct chat_part *part = &t->turn->parts[t->turn->part_count++];
     struct chat_call *call = &t->turn->calls[t->turn->call_count];
     struct str key = is_custom ? STR("input") : STR("arguments");
@@ -236,9 +184,12 @@ static bool read_call(struct items *t, yyjson_val *item, bool is_custom)
         return false;
     if (call->id.len == 0)
         return field_missing(t->r, item_path(t, ".call_id"));
-    if (call->name.len == 0)
+    if (type == ITEM_SEARCH)
+        call->name = RESPONSES_SEARCH;
+    else if (call->name.len == 0)
         return field_missing(t->r, item_path(t, ".name"));
-    call->name = responses_full_name(t->r->arena, space, call->name);
+    else
+        call->name = responses_full_name(t->r->arena, space, call->name);
     if (yyjson_is_obj(arguments)) /* not by the book, but clear */
         call->arguments = as_text(t->r->arena, arguments);
     else if (!take_text(t, item, key, &call->arguments))
@@ -261,18 +212,46 @@ static bool read_output(struct items *t, yyjson_val *item)
     return responses_read_content(t->r, t->index, "output", output, message);
 }
 
+/* The tools are there from now on; the model is told their names. */
+static bool read_found(struct items *t, yyjson_val *item)
+{
+    struct chat_message *message = message_add(t, CHAT_TOOL, 1);
+    struct chat *chat = t->r->chat;
+    unsigned first = chat->tool_count;
+    struct buf says;
+
+    if (!take_text(t, item, STR("call_id"), &message->call_id) ||
+        !responses_add_tools(t->r, json_get(item, STR("tools")),
+                             item_path(t, ".tools"), &t->found))
+        return false;
+    buf_init(&says, SIZE_MAX / 2);
+    for (unsigned i = first; i < chat->tool_count; i++) {
+        buf_put(&says, i == first ? STR("Found: ") : STR(", "));
+        buf_put(&says, names_plain(t->r->arena, chat->tools[i].name));
+    }
+    if (says.len == 0)
+        buf_put(&says, STR("Nothing else was found."));
+    message->content_is_string = true;
+    message->part_count = 1;
+    message->parts[0].text = arena_copy(t->r->arena, buf_str(&says));
+    chat->characters += str_code_points(message->parts[0].text);
+    buf_fini(&says);
+    return true;
+}
+
 /* --- lists of items ----------------------------------------------------- */
 
 /* Whether it belongs to the assistant's turn. */
-static bool is_said(struct meant meant)
+static bool is_said(yyjson_val *item, enum item_type type)
 {
-    switch (meant.type) {
+    switch (type) {
     case ITEM_REASONING:
     case ITEM_CALL:
     case ITEM_CUSTOM_CALL:
+    case ITEM_SEARCH:
         return true;
     case ITEM_MESSAGE:
-        return is_assistant(meant.item);
+        return is_assistant(item);
     default:
         return false;
     }
@@ -285,14 +264,16 @@ static void turn_open(struct items *t, yyjson_val *from, yyjson_val *end)
 
     for (yyjson_val *item = from; item != end;
          item = unsafe_yyjson_get_next(item)) {
-        struct meant meant = meant_by(t, item);
+        yyjson_val *meant = meant_by(t, item);
+        enum item_type type = meant == NULL ? ITEM_OTHER : type_of(meant);
 
-        if (meant.type == ITEM_OTHER)
+        if (type == ITEM_OTHER)
             continue;
-        if (!is_said(meant))
+        if (!is_said(meant, type))
             break;
-        parts += yyjson_arr_size(json_get(meant.item, STR("content"))) + 1;
-        calls += meant.type == ITEM_CALL || meant.type == ITEM_CUSTOM_CALL;
+        parts += yyjson_arr_size(json_get(meant, STR("content"))) + 1;
+        calls += type == ITEM_CALL || type == ITEM_CUSTOM_CALL ||
+                 type == ITEM_SEARCH;
     }
     t->turn = message_add(t, CHAT_ASSISTANT, parts);
     t->turn->calls = ARENA_ARRAY(t->r->arena, struct chat_call, calls);
@@ -335,42 +316,49 @@ static bool miss_reference(struct items *t, yyjson_val *item)
         chat_other(t->r->chat, t->r->arena, STR("input[].item_reference"));
         return true;
     }
-    return chat_refuse(t->r->error, t->r->arena, ERR_UNSUPPORTED_PARAMETER,
-                       path,
-                       "%.*s: no item \"%.*s\" is stored (any more); send the "
-                       "item itself",
-                       STR_ARG(path), STR_ARG(shown));
+    return chat_refuse(
+        t->r->error, t->r->arena, ERR_UNSUPPORTED_PARAMETER, path,
+        "%.*s: no item \"%.*s\" is stored, or it was here before; send the "
+        "item itself",
+        STR_ARG(path), STR_ARG(shown));
 }
 
 static bool read_item(struct items *t, yyjson_val *item, yyjson_val *end)
 {
-    struct meant meant;
+    yyjson_val *meant;
+    enum item_type type;
 
     if (!yyjson_is_obj(item))
         return field_wrong_type(t->r, item_path(t, ""), "an object", item);
     meant = meant_by(t, item);
-    if (meant.item == NULL)
+    if (meant == NULL)
         return miss_reference(t, item);
-    if (is_said(meant) && t->turn == NULL)
+    type = type_of(meant);
+    if (is_said(meant, type) && t->turn == NULL)
         turn_open(t, item, end);
-    switch (meant.type) {
+    use_up(t, item);
+    switch (type) {
     case ITEM_MESSAGE:
-        return read_message(t, meant.item);
+        return read_message(t, meant);
     case ITEM_REASONING:
-        read_reasoning(t, meant.item);
+        responses_read_reasoning(t->r, meant,
+                                 &t->turn->parts[t->turn->part_count++]);
         return true;
     case ITEM_CALL:
     case ITEM_CUSTOM_CALL:
-        return read_call(t, meant.item, meant.type == ITEM_CUSTOM_CALL);
+    case ITEM_SEARCH:
+        return read_call(t, meant, type);
     case ITEM_OUTPUT:
-        return read_output(t, meant.item);
+        return read_output(t, meant);
+    case ITEM_FOUND:
+        return read_found(t, meant);
     case ITEM_REFERENCE:
     case ITEM_OTHER:
         break;
     }
-    if (json_get(meant.item, STR("type")) == NULL)
+    if (json_get(meant, STR("type")) == NULL)
         return field_missing(t->r, item_path(t, ".type"));
-    field_note(t->r, STR("input[]."), json_get_text(meant.item, STR("type")));
+    field_note(t->r, STR("input[]."), json_get_text(meant, STR("type")));
     return true;
 }
 
@@ -429,6 +417,31 @@ static bool parse_all(struct items *t, const struct str *texts, size_t count,
     return true;
 }
 
+static bool know(struct items *t, const struct chat *chat)
+{
+    yyjson_val **lists;
+    size_t count = 0;
+
+    if (!parse_all(t, chat->known, chat->known_count, &lists))
+        return false;
+    for (unsigned i = 0; i < chat->known_count; i++)
+        count += yyjson_arr_size(lists[i]);
+    t->known = ARENA_ARRAY(t->r->arena, yyjson_val *, count + 1);
+    strmap_init(&t->known_ids, t->r->arena);
+    count = 0;
+    for (unsigned i = 0; i < chat->known_count; i++) {
+        json_each_item (item, lists[i]) {
+            struct str id = json_get_text(item, STR("id"));
+
+            if (id.len == 0 || type_of(item) == ITEM_REFERENCE)
+                continue;
+            t->known[count++] = item;
+            *strmap_at(&t->known_ids, id) = count;
+        }
+    }
+    return true;
+}
+
 static void add_instructions(struct items *t, yyjson_val *text)
 {
     struct chat_message *message = message_add(t, CHAT_SYSTEM, 1);
@@ -450,12 +463,9 @@ bool responses_read_messages(struct field_reader *r,
     yyjson_val **turns = NULL;
     size_t most = yyjson_arr_size(input) + 2;
 
-    if (past != NULL) {
-        items.known_count = chat->known_count;
-        if (!parse_all(&items, past->turns, turn_count, &turns) ||
-            !parse_all(&items, chat->known, chat->known_count, &items.known))
-            return false;
-    }
+    if (past != NULL && (!parse_all(&items, past->turns, turn_count, &turns) ||
+                         !know(&items, chat)))
+        return false;
     for (size_t i = 0; i < turn_count; i++)
         most += yyjson_arr_size(turns[i]) + 1;
     chat->messages = ARENA_ARRAY(r->arena, struct chat_message, most);

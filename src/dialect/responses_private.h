@@ -6,11 +6,24 @@
 
 #include "field.h"
 #include "responses.h"
+#include "strmap.h"
 
 /* --- requests ----------------------------------------------------------- */
 
 bool responses_read_tools(struct field_reader *r, yyjson_val *value);
 bool responses_read_choice(struct field_reader *r, yyjson_val *value);
+
+/* The tools so far, while searches bring more; zero at first. */
+struct responses_found {
+    bool is_open;
+    struct strmap names;
+    size_t cap; /* chat->tools has room for so many */
+};
+
+/* The tools that a search has found, the member "tools" of an item, which
+ * stands at `path`: behind those that are there, each name once. */
+bool responses_add_tools(struct field_reader *r, yyjson_val *value,
+                         struct str path, struct responses_found *found);
 
 /* What came before the request; see read_history in format.h. */
 struct responses_past {
@@ -24,6 +37,10 @@ bool responses_read_content(struct field_reader *r, unsigned index,
                             const char *list, yyjson_val *content,
                             struct chat_message *message);
 
+/* A reasoning item: the signed block that is sealed in it, or its text. */
+void responses_read_reasoning(struct field_reader *r, yyjson_val *item,
+                              struct chat_part *part);
+
 /* All messages: instructions, the past, input.  `past` is NULL when the
  * request is read for the first time. */
 bool responses_read_messages(struct field_reader *r,
@@ -32,6 +49,8 @@ bool responses_read_messages(struct field_reader *r,
 /* The name of a tool that may stand in a namespace: see NAMES_SPACE_MARK. */
 struct str responses_full_name(struct arena *arena, struct str space,
                                struct str name);
+/* The search for tools, which the caller does: no name of a tool. */
+#define RESPONSES_SEARCH STR("tool_search\x1f")
 /* The way back; *space is empty for a tool in no namespace. */
 struct str responses_inner_name(struct str full, struct str *space);
 
@@ -58,6 +77,8 @@ struct responses_item {
     struct chat_call call;          /* CALL */
 };
 
+/* The call is a search for tools. */
+bool responses_is_search(const struct chat_call *call);
 /* What a model wrote, empty when that is no call's arguments. */
 struct str responses_arguments(const struct chat_call *call);
 

@@ -12,9 +12,12 @@ const kinds: Record<string, kind.Kind | null> = {
   'chat-to-messages': kind.message,
   'chat-to-messages-error': kind.messagesError,
   'chat-to-messages-stream': kind.messageEvent,
+  'chat-to-responses': kind.response,
+  'chat-to-responses-stream': kind.responseEvent,
   'messages-round-trip': kind.fromMessages(kind.toAnthropic),
   'messages-to-chat': kind.fromMessages(kind.toVllm),
   'responses-to-anthropic': kind.toAnthropic,
+  'responses-to-chat': kind.toVllm,
   sse: null,
 };
 

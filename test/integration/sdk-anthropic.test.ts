@@ -244,6 +244,25 @@ test('thinking comes with its signature, and goes back unharmed among tools', as
   expect(sent[1].content).toEqual(first.content);
 });
 
+test('a thread that nobody here keeps is refused at once, and goes nowhere else', async () => {
+  const before = await stage.sim.state('anthropic');
+  const error = await failure(
+    client().beta.messages.create({
+      model: 'local',
+      max_tokens: 100,
+      thread: { type: 'continue', previous_message_id: 'msg_1' },
+      messages: ask('And in Paris?'),
+      betas: ['message-threads-2026-08-12'],
+    }),
+  );
+  expect(error).toBeInstanceOf(Anthropic.BadRequestError);
+  expect(error.error.error).toMatchObject({
+    type: 'invalid_request_error',
+    details: { error_code: 'thread_unsupported_request', unsupported: ['thread'] },
+  });
+  expect((await stage.sim.state('anthropic')).requests).toBe(before.requests);
+});
+
 test('the cache is counted', async () => {
   const body = {
     model: 'cloud',

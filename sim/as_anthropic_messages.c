@@ -67,28 +67,47 @@ static bool check_message(struct anthropic_check *c, struct str path,
                          is_last);
 }
 
-/* A system message among the others stands behind the user's and before the
- * assistant's. */
+static bool is_block(yyjson_val *block, struct str type)
+{
+    return str_eq(json_get_text(block, STR("type")), type);
+}
+
+/* A turn in which the server used its own tools may come back as it was, to
+ * go on. */
+static bool is_servers_turn(yyjson_val *content)
+{
+    json_each_item (block, content) {
+        if (is_block(block, STR("server_tool_use")))
+            return true;
+    }
+    return false;
+}
+
+/* A system message among the others stands behind the user's, or behind what
+ * the server did by itself, and before the assistant's. */
 static bool check_order(struct anthropic_check *c, yyjson_val *messages)
 {
-    unsigned before = 0;
+    yyjson_val *before = NULL;
     unsigned i = 0;
 
     json_each_item (message, messages) {
         unsigned role = role_of(message);
+        bool may_follow = role_of(before) == ANTHROPIC_IN_USER ||
+                          is_servers_turn(json_get(before, STR("content")));
 
         if (i == 0 && role != ANTHROPIC_IN_USER)
             return as_anthropic_fail(
                 c, "messages: first message must use the \"user\" role");
-        if ((role == ANTHROPIC_IN_SYSTEM && before != ANTHROPIC_IN_USER) ||
-            (before == ANTHROPIC_IN_SYSTEM && role != ANTHROPIC_IN_ASSISTANT))
+        if ((role == ANTHROPIC_IN_SYSTEM && !may_follow) ||
+            (role_of(before) == ANTHROPIC_IN_SYSTEM &&
+             role != ANTHROPIC_IN_ASSISTANT))
             return as_anthropic_fail(
                 c,
                 "messages.%u: a \"system\" message must follow a \"user\" "
                 "message and be last or be followed by an \"assistant\" "
                 "message",
                 i);
-        before = role;
+        before = message;
         i++;
     }
     return true;
@@ -102,11 +121,6 @@ struct open_calls {
     bool *answered;
     size_t count;
 };
-
-static bool is_block(yyjson_val *block, struct str type)
-{
-    return str_eq(json_get_text(block, STR("type")), type);
-}
 
 static bool open_new(struct anthropic_check *c, yyjson_val *content,
                      struct strmap *all, struct open_calls *open)
@@ -249,16 +263,6 @@ static bool check_last_turn(struct anthropic_check *c, yyjson_val *messages)
         number, STR_ARG(json_get_text(first_block, STR("type"))));
 }
 
-/* A turn that the server has paused comes back as it was, to go on. */
-static bool is_paused_turn(yyjson_val *content)
-{
-    json_each_item (block, content) {
-        if (is_block(block, STR("server_tool_use")))
-            return true;
-    }
-    return false;
-}
-
 static bool check_prefill(struct anthropic_check *c, yyjson_val *messages)
 {
     yyjson_val *last = yyjson_arr_get_last(messages);
@@ -270,7 +274,7 @@ static bool check_prefill(struct anthropic_check *c, yyjson_val *messages)
                           ? json_text(content)
                           : json_get_text(block, STR("text"));
 
-    if (role_of(last) != ANTHROPIC_IN_ASSISTANT || is_paused_turn(content))
+    if (role_of(last) != ANTHROPIC_IN_ASSISTANT || is_servers_turn(content))
         return true;
     if (!c->model->traits->takes_prefill || c->thinks || format != NULL)
         return as_anthropic_fail(

@@ -25,16 +25,14 @@ static bool tool_text(struct field_reader *r, yyjson_val *item, unsigned index,
 }
 
 /* A tool that Anthropic itself has, by its dated type. */
-static void take_server_tool(struct field_reader *r, yyjson_val *item,
+static void take_server_tool(struct chat *chat, yyjson_val *item,
                              struct str type)
 {
-    struct chat *chat = r->chat;
     struct str name = json_get_text(item, STR("name"));
 
     if (chat->server_tool_count++ == 0)
         chat->server_tool = name.len > 0 ? name : type;
     chat->characters += json_characters(item);
-    field_note(r, STR("tools[]."), type);
 }
 
 static bool take_tool(struct field_reader *r, yyjson_val *item, unsigned index)
@@ -89,7 +87,7 @@ static bool read_tools(struct field_reader *r, yyjson_val *value)
         if (!tool_text(r, item, index, STR("type"), &type))
             return false;
         if (type.len > 0 && !str_eq(type, STR("custom")))
-            take_server_tool(r, item, type);
+            take_server_tool(chat, item, type);
         else if (!take_tool(r, item, index))
             return false;
         index++;

@@ -252,7 +252,7 @@ static bool put_result(struct openai_writer *w,
     return true;
 }
 
-/* Messages from one assistant message to the next. */
+/* Messages from one that an assistant said to the next. */
 struct run {
     const struct chat_message *first, *end;
 };
@@ -386,19 +386,31 @@ static struct str join(struct openai_writer *w,
     return buf_str(&w->text);
 }
 
+static bool is_said(const struct chat_part *part)
+{
+    return is_text(part) || part->kind == CHAT_THINKING ||
+           part->kind == CHAT_CALL;
+}
+
+/* An assistant's message of which nothing is left, and which is left out. */
+static bool is_silent(struct openai_writer *w,
+                      const struct chat_message *message)
+{
+    for (unsigned i = 0; i < message->part_count; i++)
+        if (!is_said(&message->parts[i]))
+            return false;
+    return message->call_count == 0 && str_is_blank(join(w, message, false)) &&
+           join(w, message, true).len == 0;
+}
+
 static bool put_assistant(struct openai_writer *w,
                           const struct chat_message *message)
 {
     struct str text;
 
     for (unsigned i = 0; i < message->part_count; i++)
-        if (!is_text(&message->parts[i]) &&
-            message->parts[i].kind != CHAT_THINKING &&
-            message->parts[i].kind != CHAT_CALL)
+        if (!is_said(&message->parts[i]))
             return refuse_kind(w, message, &message->parts[i]);
-    if (message->call_count == 0 && str_is_blank(join(w, message, false)) &&
-        join(w, message, true).len == 0)
-        return true;
     text = join(w, message, false);
     json_open(&w->out, '{');
     json_member_str(&w->out, STR("role"), STR("assistant"));
@@ -428,7 +440,8 @@ bool openai_put_messages(struct openai_writer *w)
     while (at < end) {
         struct run run = {at, at};
 
-        while (run.end < end && run.end->role != CHAT_ASSISTANT)
+        while (run.end < end &&
+               (run.end->role != CHAT_ASSISTANT || is_silent(w, run.end)))
             run.end++;
         if (!put_run(w, &run))
             return false;

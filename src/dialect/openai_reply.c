@@ -537,6 +537,9 @@ void openai_read_stream_error(struct arena *arena, yyjson_val *frame,
     }
     if (status == 429) {
         error->error = ERR_BACKEND_BUSY;
+    } else if (status == 503) {
+        error->status = 503;
+        error->code = STR("overloaded");
     } else if (status >= 400 && status < 500 && status != 408) {
         /* the request's fault: no other backend would like it better */
         error->error = ERR_BACKEND_REFUSED;

@@ -120,8 +120,7 @@ void oracle_whole(struct str body, bool is_translated)
 
 /* --- streams ------------------------------------------------------------ */
 
-/* Pieces of 1 to 32 bytes, or of all there is. */
-static size_t next_step(unsigned *seed)
+size_t oracle_step(unsigned *seed)
 {
     if (*seed == 0)
         return SIZE_MAX / 2;
@@ -141,7 +140,7 @@ static enum answer_status run_stream(struct str bytes, bool is_translated,
                 is_translated ? &format_messages : &format_chat, &format_chat,
                 &oracle_style, oracle_names(), EVENT_MAX);
     while (bytes.len > 0 && status == ANSWER_GOES_ON) {
-        size_t step = next_step(&seed);
+        size_t step = oracle_step(&seed);
 
         status = answer_feed(&answer, str_slice(bytes, 0, step), out);
         bytes = str_slice(bytes, step, bytes.len);

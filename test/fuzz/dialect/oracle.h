@@ -21,6 +21,10 @@ void oracle_check_json(struct str text, bool is_relayed);
 /* {"error":{…}} with a message. */
 void oracle_check_error(const struct chat_error *error);
 
+/* The length of the next piece: 1 to 32 bytes, or all there is where the seed
+ * is 0. */
+size_t oracle_step(unsigned *seed);
+
 /* A complete answer, relayed or translated; whatever comes in, what goes out
  * is a completion that says something. */
 void oracle_whole(struct str body, bool is_translated);

@@ -211,6 +211,13 @@ static void roles_have_their_order(void **state)
            {MESSAGES(HI THEN "{'role':'system','content':'x'}"),
             "messages.1.role: Input should be"},
            {NEW_MESSAGES(HI THEN "{'role':'system','content':'x'}"), NULL},
+           {NEW_MESSAGES(HI THEN ASSISTANT(
+                "[{'type':'server_tool_use','id':'s','name':'web_search',"
+                "'input':{}}]") THEN "{'role':'system','content':'x'}"),
+            NULL},
+           {NEW_MESSAGES(HI THEN ASSISTANT("'y'") THEN
+                         "{'role':'system','content':'x'}"),
+            "must follow a \"user\" message"},
            {NEW_MESSAGES("{'role':'system','content':'x'}" THEN HI),
             "first message must use"},
            {NEW_MESSAGES(HI THEN "{'role':'system','content':'x'}" THEN HI),

@@ -1,0 +1,65 @@
+/* A request of any caller, written for a Chat Completions backend: refused with
+ * a reason, or JSON that is read again and written the same. */
+#include "check.h"
+#include "dialect/openai_backend.h"
+#include "dialect/oracle.h"
+#include "fuzz.h"
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    return 0;
+}
+
+static bool translate(struct arena *arena, const struct format *from,
+                      struct str body, struct buf *out)
+{
+    const struct request_style style = {.model = STR("up\"stream")};
+    struct request_notes notes;
+    struct chat_error error;
+    struct chat chat;
+
+    if (from->read_request(arena, body, &chat, &error) &&
+        openai_write_request(arena, &chat, &style, out, &notes, &error))
+        return true;
+    oracle_check_error(&error);
+    return false;
+}
+
+/* Read as a chat, the body has a normal form, which is its own. */
+static void check_body(struct arena *arena, struct str body)
+{
+    struct buf normal;
+    struct buf again;
+
+    oracle_check_json(body, false);
+    buf_init(&normal, OUT_MAX);
+    buf_init(&again, OUT_MAX);
+    if (translate(arena, &format_chat, body, &normal)) {
+        check(translate(arena, &format_chat, buf_str(&normal), &again));
+        check(str_eq(buf_str(&normal), buf_str(&again)));
+    }
+    buf_fini(&normal);
+    buf_fini(&again);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const struct format *const callers[] = {&format_chat,
+                                                   &format_messages};
+    struct str body = fuzz_input(data, size);
+
+    for (size_t i = 0; i < COUNT_OF(callers); i++) {
+        struct arena arena;
+        struct buf out;
+
+        arena_init(&arena);
+        buf_init(&out, OUT_MAX);
+        if (translate(&arena, callers[i], body, &out))
+            check_body(&arena, buf_str(&out));
+        buf_fini(&out);
+        arena_clear(&arena);
+    }
+    return 0;
+}

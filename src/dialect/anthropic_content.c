@@ -267,6 +267,16 @@ static void put_call(struct anthropic_writer *w,
     json_close(&w->out, '}');
 }
 
+/* How closely to look, Claude decides. */
+static void note_detail(struct anthropic_writer *w,
+                        const struct chat_part *part, struct str prefix)
+{
+    if (part->detail.len > 0 && !str_eq(part->detail, STR("auto")))
+        request_notes_drop(
+            w->notes, w->arena,
+            arena_join(w->arena, prefix, w->chat->words->detail));
+}
+
 static bool put_piece(struct anthropic_writer *w,
                       const struct anthropic_piece *piece)
 {
@@ -286,6 +296,7 @@ static bool put_piece(struct anthropic_writer *w,
         anthropic_put_text(w, piece->text, piece->part->cache);
         return true;
     }
+    note_detail(w, piece->part, w->chat->words->part);
     return put_part(w, piece->part, piece->message);
 }
 
@@ -321,6 +332,7 @@ static bool put_result_content(struct anthropic_writer *w,
             return anthropic_refuse_part(
                 w, message->index, part,
                 "a tool result can hold text and images only");
+        note_detail(w, part, w->chat->words->result_part);
         bare = *part;
         bare.cache = NULL;
         if (!put_part(w, &bare, message->index))

@@ -106,6 +106,8 @@ static bool read_choice(struct field_reader *r, yyjson_val *value)
         {STR_INIT("tool"), CHAT_CHOICE_NAMED},
         {STR_INIT("none"), CHAT_CHOICE_NONE},
     };
+    static const struct str known[] = {STR_INIT("type"), STR_INIT("name"),
+                                       STR_INIT("disable_parallel_tool_use")};
     struct chat *chat = r->chat;
     yyjson_val *serial = json_get(value, STR("disable_parallel_tool_use"));
     struct str type;
@@ -125,6 +127,7 @@ static bool read_choice(struct field_reader *r, yyjson_val *value)
         return field_wrong_type(r, STR("tool_choice.disable_parallel_tool_use"),
                                 "true or false", serial);
     chat->is_serial = json_is_true(serial);
+    FIELD_NOTE_OTHERS(r, value, "tool_choice.", known);
     if (chat->choice != CHAT_CHOICE_NAMED)
         return true;
     if (!field_take_text(r, value, STR("name"), STR("tool_choice"),
@@ -334,6 +337,7 @@ static const struct field fields[] = {
     {STR_INIT("top_k"), read_top_k},
     {STR_INIT("metadata"), read_metadata},
     {STR_INIT("service_tier"), read_service_tier},
+    {STR_INIT("cache_control"), read_later}, /* others cache by themselves */
 };
 
 static const struct chat_words anthropic_words = {
@@ -342,6 +346,10 @@ static const struct chat_words anthropic_words = {
     .effort = STR_INIT("output_config.effort"),
     .stops = STR_INIT("stop_sequences"),
     .user = STR_INIT("metadata.user_id"),
+    .part = STR_INIT("messages[].content[]."),
+    .result_part = STR_INIT("messages[].content[].content[]."),
+    .file_name = STR_INIT("title"),
+    .redacted = STR_INIT("messages[].content[].redacted_thinking"),
     .starts_with_usage = true,
 };
 

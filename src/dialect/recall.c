@@ -117,9 +117,9 @@ struct str recall_note(struct recall *recall)
     if (!recall->is_worth_it || buf_failed(&recall->blocks))
         return (struct str){NULL, 0};
     end_run(recall);
-    return arena_printf(recall->arena, "{\"hash\":\"%016llx\",\"blocks\":[%.*s]}",
-                        (unsigned long long)recall->hash,
-                        STR_ARG(buf_str(&recall->blocks)));
+    return arena_printf(
+        recall->arena, "{\"hash\":\"%016llx\",\"blocks\":[%.*s]}",
+        (unsigned long long)recall->hash, STR_ARG(buf_str(&recall->blocks)));
 }
 
 /* --- and is put back ---------------------------------------------------- */
@@ -177,8 +177,7 @@ static bool rebuild_block(struct rebuilt *new, yyjson_val *block)
         return true;
     }
     if (run > 0) {
-        if (new->text == NULL ||
-            (size_t)run > new->text->text.len - new->at)
+        if (new->text == NULL || (size_t)run > new->text->text.len - new->at)
             return false;
         *part = *new->text;
         part->text = str_slice(new->text->text, new->at, new->at + (size_t)run);

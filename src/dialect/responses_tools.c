@@ -22,22 +22,6 @@ static struct str inner_path(struct field_reader *r, struct str path,
     return arena_printf(r->arena, "%.*s.%s", STR_ARG(path), member);
 }
 
-static void describe_grammar(struct field_reader *r, yyjson_val *value,
-                             struct chat_tool *tool)
-{
-    yyjson_val *format = json_get(value, STR("format"));
-    struct str syntax = json_get_text(format, STR("syntax"));
-    struct str definition = json_get_text(format, STR("definition"));
-
-    if (definition.len == 0)
-        return;
-    tool->description = arena_printf(
-        r->arena, "%.*s%sThe input must follow this %.*s grammar:\n%.*s",
-        STR_ARG(tool->description), tool->description.len > 0 ? "\n\n" : "",
-        STR_ARG(syntax), STR_ARG(definition));
-    chat_other(r->chat, r->arena, STR("tools[].format"));
-}
-
 static bool read_tool(struct field_reader *r, yyjson_val *value,
                       struct str space, struct str path, struct chat_tool *tool)
 {
@@ -62,7 +46,8 @@ static bool read_tool(struct field_reader *r, yyjson_val *value,
     tool->cache = json_get(value, STR("cache_control"));
     tool->name = responses_full_name(r->arena, space, tool->name);
     if (tool->is_custom) {
-        describe_grammar(r, value, tool);
+        if (field_describe_grammar(r, json_get(value, STR("format")), tool))
+            chat_other(r->chat, r->arena, STR("tools[].format"));
     } else {
         tool->schema = json_get(value, STR("parameters"));
         if (tool->schema != NULL && !yyjson_is_obj(tool->schema))
@@ -80,7 +65,6 @@ static void note_builtin(struct field_reader *r, struct str type)
 {
     if (r->chat->server_tool_count++ == 0)
         r->chat->server_tool = type;
-    field_note(r, STR("tools[]."), type);
 }
 
 /* One entry of a list of tools; `space` is the namespace around it. */

@@ -284,6 +284,19 @@ static enum service service_of(const struct format *format)
     return format == &format_embeddings ? SERVICE_EMBEDDINGS : SERVICE_CHAT;
 }
 
+/* Of several texts each is read by itself; see rule_facts. */
+static int64_t longest_tokens(const struct chat *chat)
+{
+    size_t longest = 0;
+
+    for (unsigned i = 0; i < chat->messages[0].part_count; i++) {
+        size_t points = str_code_points(chat->messages[0].parts[i].text);
+
+        longest = points > longest ? points : longest;
+    }
+    return rule_estimate_tokens(longest);
+}
+
 /* Reads the request and decides; on the loop or on the thread pool. */
 static void prepare(struct exchange *x)
 {
@@ -304,8 +317,11 @@ static void prepare(struct exchange *x)
         .max_tokens = chat->has_max_tokens ? chat->max_tokens
                                            : settings->assumed_max_tokens,
         .minute_of_day = rule_minute_now(),
-        .confined = x->earlier == NULL ? TIER_NONE : (enum tier)x->earlier->tag,
+        .is_confined = x->is_confined,
+        .confined = x->confined,
     };
+    if (x->facts.service != SERVICE_CHAT)
+        x->facts.longest_tokens = longest_tokens(chat);
     x->has_error =
         !choose(x->arena, x->catalog, &x->facts, &x->choice, &x->error);
 }

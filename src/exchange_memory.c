@@ -53,6 +53,26 @@ static bool refuse_earlier(struct exchange *x)
                        STR_ARG(id));
 }
 
+/* The stored response of that id, or NULL.  What its policy allowed holds for
+ * what goes on with it. */
+static struct store_entry *take_response(struct exchange *x, struct str id,
+                                         const struct store_limits *limits)
+{
+    struct store_entry *entry;
+
+    if (limits->max_bytes == 0)
+        return NULL;
+    entry =
+        store_take(store_of(x), key_of(x, "response", id), clock_ms(), limits);
+    if (entry != NULL) {
+        unsigned so_far = x->is_confined ? x->confined : TIER_ANY;
+
+        x->confined = (enum tier)(so_far & entry->tag);
+        x->is_confined = true;
+    }
+    return entry;
+}
+
 /* The responses that items are taken from, by reference: those that are still
  * there and are not too much, copied. */
 static void find_references(struct exchange *x,
@@ -64,8 +84,7 @@ static void find_references(struct exchange *x,
     chat->known = ARENA_ARRAY(&x->work, struct str, chat->reference_count);
     for (unsigned i = 0; i < chat->reference_count; i++) {
         struct store_entry *entry =
-            store_take(store_of(x), key_of(x, "response", chat->references[i]),
-                       clock_ms(), limits);
+            take_response(x, chat->references[i], limits);
 
         if (entry == NULL)
             continue;
@@ -88,10 +107,7 @@ static bool find_turns(struct exchange *x, const struct store_limits *limits,
 
     if (x->chat.previous_id.len == 0)
         return true;
-    if (limits->max_bytes > 0)
-        x->earlier =
-            store_take(store_of(x), key_of(x, "response", x->chat.previous_id),
-                       clock_ms(), limits);
+    x->earlier = take_response(x, x->chat.previous_id, limits);
     if (x->earlier == NULL)
         return refuse_earlier(x);
     for (turn = x->earlier; turn != NULL; turn = turn->parent) {
@@ -125,8 +141,7 @@ bool exchange_read_earlier(struct exchange *x)
         return true;
     if (!find_turns(x, &limits, &texts, &count))
         return false;
-    if (limits.max_bytes > 0)
-        find_references(x, &limits);
+    find_references(x, &limits);
     return x->format->read_history(&x->work, texts, count, &x->chat, &x->error);
 }
 

@@ -88,9 +88,11 @@ struct exchange {
     enum reading reading;
     struct backend_head head;
     struct answer answer;
-    bool has_answer; /* `answer` is initialised */
-    struct recall recall; /* if answer.recall is set */
+    bool has_answer;             /* `answer` is initialised */
+    struct recall recall;        /* if answer.recall is set */
     struct store_entry *earlier; /* the response that this goes on with */
+    bool is_confined;            /* it goes on with something stored, */
+    enum tier confined;          /* and that is what policies left to it */
     struct str items;            /* of the request, to be stored */
     struct buf held; /* a body in one piece, or events before the first token */
 

@@ -112,7 +112,8 @@ void exchange_try_failed_with(struct exchange *x, enum error error)
 static bool passes(const struct exchange *x)
 {
     return exchange_target_format(x) == x->format &&
-           (!x->chat.has_unsigned_thinking || x->format->rewrite == NULL);
+           (x->format->must_rewrite == NULL ||
+            !x->format->must_rewrite(&x->chat, exchange_target(x)->claude));
 }
 
 static bool write_body(struct exchange *x, struct request_notes *notes,
@@ -134,7 +135,7 @@ static bool write_body(struct exchange *x, struct request_notes *notes,
     if (format != x->format)
         return format->write_request(&x->work, &x->chat, &style, &x->order_body,
                                      notes, error);
-    format->rewrite(&x->chat, target->upstream, &x->order_body);
+    format->rewrite(&x->chat, &style, &x->order_body);
     if (!buf_failed(&x->order_body))
         return true;
     *error = (struct chat_error){.error = ERR_MEMORY_BUDGET};
@@ -159,6 +160,22 @@ static bool check_server_tools(const struct exchange *x,
                        "translation.builtin_tools to drop)",
                        STR_ARG(exchange_target(x)->backend->name),
                        STR_ARG(tool));
+}
+
+/* A conversation of which a vendor's server has kept a part.  Clients know
+ * this answer, and send all of it instead. */
+static bool check_thread(const struct exchange *x, struct chat_error *error)
+{
+    if (!x->chat.has_thread || exchange_target_format(x) == x->format)
+        return true;
+    (void)chat_refuse(error, x->arena, ERR_UNSUPPORTED_PARAMETER, STR("thread"),
+                      "thread: the backend \"%.*s\" keeps no conversations; "
+                      "send all of it without this field",
+                      STR_ARG(exchange_target(x)->backend->name));
+    error->details = STR("{\"error_code\":\"thread_unsupported_request\","
+                         "\"unsupported\":[\"thread\"]}");
+    error->is_final = true;
+    return false;
 }
 
 /* Where the operator wants no request to lose anything. */
@@ -187,12 +204,12 @@ static void translate(struct exchange *x)
     buf_clear(&x->order_body);
     /* room for most: a translation is about as long as what it translates */
     (void)buf_reserve(&x->order_body, x->chat.body.len + ORDER_HEAD_BYTES);
-    x->is_translated = check_server_tools(x, &error) &&
-                       write_body(x, &notes, &error) &&
-                       check_strict(x, &notes, &error);
+    x->is_translated =
+        check_thread(x, &error) && check_server_tools(x, &error) &&
+        write_body(x, &notes, &error) && check_strict(x, &notes, &error);
     if (!x->is_translated) {
         x->excluded |= 1u << x->target;
-        if (x->target > 0)
+        if (x->target > 0 && !error.is_final)
             return; /* what the first choice said, or will say, counts */
         /* its strings must outlive the work */
         error.message = arena_copy(x->arena, error.message);
@@ -320,6 +337,10 @@ void exchange_next_target(struct exchange *x)
 
 static void after_translate(struct exchange *x)
 {
+    if (!x->is_translated && x->has_error && x->error.is_final) {
+        exchange_fail(x, &x->error);
+        return;
+    }
     if (!x->is_translated) {
         /* this backend cannot take the request; perhaps the next one can */
         if (x->target == 0) /* else the one before has said why */

@@ -60,6 +60,8 @@ static const struct route {
      &format_completions},
     {STR_INIT("/v1/embeddings"), PLACE_MODEL_CALL, METHOD_POST, false, KEY,
      &format_embeddings},
+    {STR_INIT("/v1/responses"), PLACE_MODEL_CALL, METHOD_POST, false, KEY,
+     &format_responses},
     {STR_INIT("/v1/responses/"), PLACE_RESPONSE, METHOD_GET | METHOD_DELETE,
      true, KEY, NULL},
     {STR_INIT("/v1/route"), PLACE_ROUTE, METHOD_POST, false, KEY, &format_chat},

@@ -5,20 +5,18 @@
 static const struct misfit_row {
     struct str name;
     enum error error;
-    struct str param; /* the field that is to blame */
+    struct str param; /* the field that is to blame, if all call it so */
 } rows[MISFITS] = {
-    [MISFIT_CONTEXT] = {STR_INIT("context"), ERR_CONTEXT_LENGTH,
-                        STR_INIT("messages")},
-    [MISFIT_OUTPUT] = {STR_INIT("output"), ERR_UNSUPPORTED_VALUE,
-                       STR_INIT("max_tokens")},
+    [MISFIT_CONTEXT] = {STR_INIT("context"), ERR_CONTEXT_LENGTH, STR_INIT("")},
+    [MISFIT_OUTPUT] = {STR_INIT("output"), ERR_UNSUPPORTED_VALUE, STR_INIT("")},
     [MISFIT_IMAGES] = {STR_INIT("images"), ERR_UNSUPPORTED_CONTENT,
-                       STR_INIT("messages")},
+                       STR_INIT("")},
     [MISFIT_TOOLS] = {STR_INIT("tools"), ERR_UNSUPPORTED_VALUE,
                       STR_INIT("tools")},
     [MISFIT_STRUCTURED] = {STR_INIT("structured"), ERR_UNSUPPORTED_VALUE,
-                           STR_INIT("response_format")},
+                           STR_INIT("")},
     [MISFIT_THINKING] = {STR_INIT("thinking"), ERR_UNSUPPORTED_VALUE,
-                         STR_INIT("reasoning_effort")},
+                         STR_INIT("")},
     [MISFIT_SERVER_TOOLS] = {STR_INIT("server_tools"), ERR_UNSUPPORTED_VALUE,
                              STR_INIT("tools")},
 };
@@ -60,8 +58,8 @@ static bool exceeds_output(const struct model *model,
 
 static bool thinks(const struct chat *chat)
 {
-    return chat->effort != CHAT_EFFORT_UNSET &&
-           chat->effort != CHAT_EFFORT_NONE;
+    return chat->effort == CHAT_EFFORT_UNSET ? chat->wants_thinking
+                                             : chat->effort != CHAT_EFFORT_NONE;
 }
 
 enum misfit fit_check(const struct model *model, const struct rule_facts *facts,
@@ -162,18 +160,31 @@ struct str fit_explain(struct arena *arena, const struct model *model,
     }
 }
 
+/* In the caller's own words. */
+static struct str param_of(const struct chat *chat, enum misfit cause)
+{
+    switch (cause) {
+    case MISFIT_CONTEXT:
+    case MISFIT_IMAGES:
+        return chat->words->messages;
+    case MISFIT_OUTPUT:
+        return chat->max_tokens_name;
+    case MISFIT_STRUCTURED:
+        return chat->words->format;
+    case MISFIT_THINKING:
+        return chat->words->effort;
+    default:
+        return rows[cause].param;
+    }
+}
+
 bool fit_refuse(struct chat_error *error, struct arena *arena,
                 const struct model *model, const struct rule_facts *facts,
                 enum misfit cause)
 {
     const struct misfit_row *row = &rows[cause];
     struct str says = fit_explain(arena, model, facts, cause);
-    struct str param = row->param;
+    struct str param = param_of(facts->chat, cause);
 
-    if (cause == MISFIT_OUTPUT)
-        param = facts->chat->max_tokens_name;
-    else if (cause == MISFIT_CONTEXT && facts->service != SERVICE_CHAT)
-        param =
-            facts->service == SERVICE_EMBEDDINGS ? STR("input") : STR("prompt");
     return chat_refuse(error, arena, row->error, param, "%.*s", STR_ARG(says));
 }

@@ -58,7 +58,7 @@ static bool take_key(struct taker *t)
 /* What policies left to the turns before holds for the whole conversation. */
 static bool take_conversation(struct taker *t)
 {
-    if (t->facts->confined == TIER_NONE)
+    if (!t->facts->is_confined)
         return true;
     t->allowed &= t->facts->confined;
     if (t->allowed == TIER_NONE)

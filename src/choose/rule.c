@@ -65,17 +65,20 @@ static bool search_text(struct search *search, struct str text)
     return result == REGEX_YES;
 }
 
-/* A text file is text, and comes as Base64.  Other files, and images, are
+/* A text file is text, and may come as Base64.  Other files, and images, are
  * not looked into. */
-static bool search_file(struct search *search, struct str url)
+static bool search_file(struct search *search, const struct chat_part *part)
 {
-    struct data_url parsed;
+    struct data_url parsed = {.media_type = part->media_type,
+                              .data = part->data};
     struct arena arena;
     struct str text;
     bool is_done;
 
-    if (!data_url_parse(url, &parsed) ||
-        !str_eq_nocase(str_slice(parsed.media_type, 0, 5), STR("text/")))
+    if (part->data.len > 0 ? !base64_is_valid(part->data)
+                           : !data_url_parse(part->url, &parsed))
+        return false;
+    if (!str_eq_nocase(str_slice(parsed.media_type, 0, 5), STR("text/")))
         return false;
     arena_init(&arena);
     text = base64_decode(&arena, parsed.data);
@@ -84,12 +87,35 @@ static bool search_file(struct search *search, struct str url)
     return is_done;
 }
 
+/* What the router knows no better may hold text anywhere.  Recursion is
+ * bounded: no document is deeper than JSON_MAX_DEPTH. */
+static bool search_value(struct search *search, yyjson_val *value)
+{
+    if (yyjson_is_str(value))
+        return search_text(search, json_text(value));
+    json_each_item (item, value) {
+        if (search_value(search, item))
+            return true;
+    }
+    json_each_member (key, member, value) {
+        (void)key;
+        if (search_value(search, member))
+            return true;
+    }
+    return false;
+}
+
+static bool search_part(struct search *search, const struct chat_part *part)
+{
+    return search_text(search, part->text) || search_file(search, part) ||
+           (part->kind == CHAT_OTHER && search_value(search, part->block));
+}
+
 static bool search_message(struct search *search,
                            const struct chat_message *message)
 {
     for (unsigned i = 0; i < message->part_count; i++)
-        if (search_text(search, message->parts[i].text) ||
-            search_file(search, message->parts[i].url))
+        if (search_part(search, &message->parts[i]))
             return true;
     for (unsigned i = 0; i < message->call_count; i++)
         if (search_text(search, message->calls[i].arguments))

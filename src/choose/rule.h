@@ -18,8 +18,9 @@ struct rule_facts {
     int64_t longest_tokens;
     int64_t max_tokens;
     int minute_of_day; /* in the process's time zone */
-    /* What policies left to the conversation that this request goes on with;
-     * TIER_NONE: it begins one. */
+    /* What policies left to the conversation that this request goes on with:
+     * TIER_NONE is nothing. */
+    bool is_confined;
     enum tier confined;
 };
 

@@ -55,6 +55,7 @@ const struct format format_messages = {
     .error_retry_s = anthropic_error_retry_s,
     .write_error = anthropic_write_error,
     .relay_read = anthropic_relay_read,
+    .must_rewrite = anthropic_must_rewrite,
     .rewrite = anthropic_rewrite,
     .read_stream_error = anthropic_read_stream_error,
     .write_stream_error = anthropic_write_stream_error,

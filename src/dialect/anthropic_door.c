@@ -310,6 +310,13 @@ static bool read_service_tier(struct field_reader *r, yyjson_val *value)
     return true;
 }
 
+static bool read_thread(struct field_reader *r, yyjson_val *value)
+{
+    (void)value; /* what it holds is between the caller and Anthropic */
+    r->chat->has_thread = true;
+    return true;
+}
+
 /* Read when all else has been: the system prompt comes first wherever it
  * stands, and how much is thought depends on whether at all. */
 static bool read_later(struct field_reader *r, yyjson_val *value)
@@ -337,12 +344,14 @@ static const struct field fields[] = {
     {STR_INIT("top_k"), read_top_k},
     {STR_INIT("metadata"), read_metadata},
     {STR_INIT("service_tier"), read_service_tier},
+    {STR_INIT("thread"), read_thread},
     {STR_INIT("cache_control"), read_later}, /* others cache by themselves */
 };
 
 static const struct chat_words anthropic_words = {
     .messages = STR_INIT("messages"),
     .call_id = STR_INIT("tool_use_id"),
+    .format = STR_INIT("output_config.format"),
     .effort = STR_INIT("output_config.effort"),
     .stops = STR_INIT("stop_sequences"),
     .user = STR_INIT("metadata.user_id"),

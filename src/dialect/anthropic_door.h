@@ -21,8 +21,10 @@ bool anthropic_read_messages(struct field_reader *r, yyjson_val *system,
                              yyjson_val *messages);
 
 /* See rewrite in format.h. */
-void anthropic_rewrite(const struct chat *chat, struct str model,
-                       struct buf *out);
+bool anthropic_must_rewrite(const struct chat *chat,
+                            const struct claude_model *traits);
+void anthropic_rewrite(const struct chat *chat,
+                       const struct request_style *style, struct buf *out);
 
 /* --- answers ------------------------------------------------------------ */
 

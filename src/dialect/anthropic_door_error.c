@@ -85,6 +85,10 @@ static void put_error(struct json_out *out, const struct chat_error *error,
         json_escape(out->buf, STR("prompt is too long: "));
     json_escape(out->buf, message);
     buf_put_char(out->buf, '"');
+    if (error->details.len > 0) {
+        json_key(out, STR("details"));
+        json_put_raw(out, error->details);
+    }
     json_close(out, '}');
 }
 

@@ -285,6 +285,27 @@ static void classify(struct chat_error *error, int status, yyjson_val *inner)
     }
 }
 
+/* More words than these are no detail. */
+enum { DETAILS_MAX = 4096 };
+
+/* What programs read of an error, as JSON. */
+static struct str read_details(struct arena *arena, yyjson_val *inner)
+{
+    yyjson_val *details = json_get(inner, STR("details"));
+    struct buf text;
+    struct json_out out = json_out_to(&text);
+    struct str copy = {NULL, 0};
+
+    if (!yyjson_is_obj(details))
+        return copy;
+    buf_init(&text, DETAILS_MAX);
+    json_put_val(&out, details);
+    if (!buf_failed(&text))
+        copy = arena_copy(arena, buf_str(&text));
+    buf_fini(&text);
+    return copy;
+}
+
 void anthropic_read_error(struct arena *arena, const struct backend_head *head,
                           struct str body, struct chat_error *error)
 {
@@ -309,6 +330,7 @@ void anthropic_read_error(struct arena *arena, const struct backend_head *head,
         error->error == ERR_BAD_ANSWER)
         return;
     error->message = arena_copy(arena, str_clip(message, 4000));
+    error->details = read_details(arena, inner);
     if (head->status == 400 && str_contains(message, STR("prompt is too long")))
         error->code = STR("context_length_exceeded");
 }
@@ -342,6 +364,8 @@ void anthropic_read_stream_error(struct arena *arena, yyjson_val *event,
     classify(error, status, inner);
     if (error->error == ERR_BACKEND_STATUS)
         error->error = ERR_STREAM_ERROR;
-    if (message.len > 0 && error->error != ERR_BACKEND_AUTH)
-        error->message = arena_copy(arena, str_clip(message, 4000));
+    if (message.len == 0 || error->error == ERR_BACKEND_AUTH)
+        return;
+    error->message = arena_copy(arena, str_clip(message, 4000));
+    error->details = read_details(arena, inner);
 }

@@ -1,7 +1,20 @@
-/* A request of Anthropic's format for Anthropic, but for the thinking that
- * nobody signed: a local model had answered before, and Anthropic refuses what
- * it has not thought itself. */
+/* A request of Anthropic's format for Anthropic, but for what would be
+ * refused there: thinking that nobody signed, when a local model had answered
+ * before; and system messages among the others, which only some models take:
+ * these the user says. */
 #include "anthropic_door.h"
+
+static bool takes_mid_system(const struct claude_model *traits)
+{
+    return traits != NULL && traits->takes_mid_system;
+}
+
+bool anthropic_must_rewrite(const struct chat *chat,
+                            const struct claude_model *traits)
+{
+    return chat->has_unsigned_thinking ||
+           (chat->has_mid_system && !takes_mid_system(traits));
+}
 
 static bool has_unsigned(yyjson_val *content)
 {
@@ -31,20 +44,26 @@ static void put_content(struct json_out *out, yyjson_val *content)
     json_close(out, ']');
 }
 
-static void put_message(struct json_out *out, yyjson_val *message)
+static void put_message(struct json_out *out, yyjson_val *message,
+                        bool has_system)
 {
+    yyjson_val *role = json_get(message, STR("role"));
     yyjson_val *content = json_get(message, STR("content"));
+    bool moves = !has_system && str_eq(json_text(role), STR("system"));
+    bool is_unsigned = has_unsigned(content);
 
-    if (!has_unsigned(content)) {
+    if (!moves && !is_unsigned) {
         json_put_val(out, message);
         return;
     }
-    if (!has_others(content))
+    if (is_unsigned && !has_others(content))
         return; /* a message without content would be refused as well */
     json_open(out, '{');
     json_each_member (key, value, message) {
         json_key_any(out, json_text(key));
-        if (value == content)
+        if (moves && value == role)
+            json_put_str(out, STR("user"));
+        else if (is_unsigned && value == content)
             put_content(out, content);
         else
             json_put_val(out, value);
@@ -52,22 +71,23 @@ static void put_message(struct json_out *out, yyjson_val *message)
     json_close(out, '}');
 }
 
-static void put_messages(struct json_out *out, yyjson_val *messages)
+static void put_messages(struct json_out *out, yyjson_val *messages,
+                         bool has_system)
 {
     json_open(out, '[');
     json_each_item (message, messages) {
-        put_message(out, message);
+        put_message(out, message, has_system);
     }
     json_close(out, ']');
 }
 
-void anthropic_rewrite(const struct chat *chat, struct str model,
-                       struct buf *buf)
+void anthropic_rewrite(const struct chat *chat,
+                       const struct request_style *style, struct buf *buf)
 {
     struct json_out out = json_out_to(buf);
 
     json_open(&out, '{');
-    json_member_str(&out, STR("model"), model);
+    json_member_str(&out, STR("model"), style->model);
     json_each_member (key, value, chat->doc.root) {
         struct str name = json_text(key);
 
@@ -75,7 +95,7 @@ void anthropic_rewrite(const struct chat *chat, struct str model,
             continue;
         json_key_any(&out, name);
         if (str_eq(name, STR("messages")))
-            put_messages(&out, value);
+            put_messages(&out, value, takes_mid_system(style->traits));
         else
             json_put_val(&out, value);
     }

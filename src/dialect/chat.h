@@ -22,7 +22,8 @@ struct chat_error {
     struct str type; /* in OpenAI's dialect */
     struct str code; /* the same; set and empty means null */
     struct str message;
-    struct str param; /* path of the field: messages[2].content[0].text */
+    struct str param;   /* path of the field: messages[2].content[0].text */
+    struct str details; /* JSON; in Anthropic's dialect */
     unsigned retry_after_s;
     bool never_retry;       /* repeating is useless: x-should-retry: false */
     bool is_final;          /* nor is the next target to be tried */
@@ -69,7 +70,8 @@ struct chat_part {
     struct str file_id;
     yyjson_val *cache; /* a cache breakpoint behind this part, or NULL */
     yyjson_val *block; /* CHAT_THINKING: Anthropic's block as it was given out,
-                          with its signature; NULL: nobody signed it */
+                          with its signature; NULL: nobody signed it.
+                          CHAT_OTHER: as it came, if it may hold text */
     unsigned call;     /* CHAT_CALL: calls[call] of the message */
 };
 
@@ -135,17 +137,18 @@ enum chat_effort {
 struct chat_words {
     struct str messages; /* messages: messages[index] */
     struct str call_id;  /* tool_call_id, of a result */
+    struct str format;   /* response_format */
     struct str effort;   /* reasoning_effort */
     struct str stops;    /* stop */
     struct str user;     /* user */
     /* before the name of a part's member, and of one in a tool's result */
-    struct str part;        /* messages[].content[]. */
-    struct str result_part; /* the same */
-    struct str detail;      /* image_url.detail, of a part */
-    struct str file_name;   /* file.filename */
-    struct str format;      /* response_format.json_schema */
-    struct str redacted;    /* thinking that Claude alone can read */
-    bool starts_with_usage; /* a stream's first event counts the prompt */
+    struct str part;         /* messages[].content[]. */
+    struct str result_part;  /* the same */
+    struct str detail;       /* image_url.detail, of a part */
+    struct str file_name;    /* file.filename */
+    struct str format_about; /* response_format.json_schema.description */
+    struct str redacted;     /* thinking that Claude alone can read */
+    bool starts_with_usage;  /* a stream's first event counts the prompt */
 };
 
 struct chat {
@@ -204,6 +207,12 @@ struct chat {
     struct str server_tool; /* the first one's name */
     /* Thinking that nobody signed: it must not go to who checks signatures. */
     bool has_unsigned_thinking;
+
+    /* System messages between the others, which not every Claude takes. */
+    bool has_mid_system;
+    /* Goes on with what a vendor's server has kept ("thread"): the messages
+     * are not all of the conversation, and mean little to anybody else. */
+    bool has_thread;
 
     /* of the Responses format only */
     struct str previous_id; /* previous_response_id */

@@ -119,6 +119,7 @@ static bool read_model(struct reader *r, yyjson_val *value,
         json_is_true(json_get(value, STR("forced_tool_choice")));
     model->takes_prefill = json_is_true(json_get(value, STR("prefill")));
     model->takes_sampling = json_is_true(json_get(value, STR("sampling")));
+    model->takes_mid_system = json_is_true(json_get(value, STR("mid_system")));
     model->hides_thinking =
         str_eq(json_get_text(value, STR("thinking_display")), STR("omitted"));
     while (i < COUNT_OF(off_names) && !str_eq(off, off_names[i]))

@@ -45,8 +45,9 @@ struct claude_model {
     unsigned efforts;         /* bit 1 << enum claude_effort */
     bool takes_forced_choice; /* tool_choice any and tool */
     bool takes_prefill;
-    bool takes_sampling; /* temperature, top_p, top_k */
-    bool hides_thinking; /* the text is omitted unless asked for */
+    bool takes_sampling;   /* temperature, top_p, top_k */
+    bool takes_mid_system; /* messages of the role system */
+    bool hides_thinking;   /* the text is omitted unless asked for */
     struct claude_price price;
     /* From this prompt size on the whole request has the second price; 0 =
      * there is none. */

@@ -53,6 +53,7 @@ const struct format format_count = {
     .error_retry_s = anthropic_error_retry_s,
     .write_error = anthropic_write_error,
     .relay_read = relay_count,
+    .must_rewrite = anthropic_must_rewrite,
     .rewrite = anthropic_rewrite,
 };
 

@@ -177,10 +177,13 @@ struct format {
      * which is zero at first.  False when it is none. */
     bool (*relay_read)(struct arena *arena, struct str json,
                        struct relay_facts *facts);
-    /* Writes the body anew for a backend of the same format, with `model` as
-     * the model's name, where has_unsigned_thinking says that it would refuse
-     * what the caller sent; everything else stays.  NULL: nobody minds. */
-    void (*rewrite)(const struct chat *chat, struct str model, struct buf *out);
+    /* Would a backend of the same format refuse what the caller sent?  NULL:
+     * nobody minds. */
+    bool (*must_rewrite)(const struct chat *chat,
+                         const struct claude_model *traits);
+    /* Then writes the body anew, without that; everything else stays. */
+    void (*rewrite)(const struct chat *chat, const struct request_style *style,
+                    struct buf *out);
     /* The error inside a stream that facts->root holds. */
     void (*read_stream_error)(struct arena *arena, yyjson_val *event,
                               struct chat_error *error);

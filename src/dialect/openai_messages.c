@@ -95,9 +95,8 @@ static bool read_part(struct field_reader *r, yyjson_val *value, unsigned i,
     }
     if (str_eq(name, STR("image_url"))) {
         part->kind = CHAT_IMAGE;
-        part->detail =
-            json_get_text(json_get(value, STR("image_url")), STR("detail"));
         chat->image_count++;
+        part->detail = json_get_text(json_get(value, name), STR("detail"));
         return take_wrapped(r, value, i, part->index, "image_url", "url",
                             &part->url);
     }

@@ -87,14 +87,13 @@ static bool read_max_tokens(struct field_reader *r, yyjson_val *value)
 /* What nothing is said about passes. */
 static bool read_plain(struct arena *arena, struct str body, struct chat *chat,
                        struct chat_error *error, const struct field *fields,
-                       size_t count, struct str input)
+                       size_t count, const struct chat_words *words)
 {
-    static const struct chat_words words = {.messages = STR_INIT("input")};
     struct field_reader reader = {arena, chat, error};
 
-    *chat = (struct chat){.body = body, .words = &words};
+    *chat = (struct chat){.body = body, .words = words};
     return field_read_body(&reader, fields, count) &&
-           (chat->messages != NULL || field_missing(&reader, input));
+           (chat->messages != NULL || field_missing(&reader, words->messages));
 }
 
 /* --- completions -------------------------------------------------------- */
@@ -109,8 +108,10 @@ static bool read_completion(struct arena *arena, struct str body,
         {STR_INIT("max_tokens"), read_max_tokens},
     };
 
+    static const struct chat_words words = {.messages = STR_INIT("prompt")};
+
     return read_plain(arena, body, chat, error, fields, COUNT_OF(fields),
-                      STR("prompt"));
+                      &words);
 }
 
 static void write_error(const struct chat_error *error, struct str id,
@@ -146,8 +147,10 @@ static bool read_embedding(struct arena *arena, struct str body,
         {STR_INIT("input"), read_texts},
     };
 
+    static const struct chat_words words = {.messages = STR_INIT("input")};
+
     return read_plain(arena, body, chat, error, fields, COUNT_OF(fields),
-                      STR("input"));
+                      &words);
 }
 
 static bool relay_embedding(struct arena *arena, struct str json,

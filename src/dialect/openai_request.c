@@ -505,6 +505,7 @@ static const struct field fields[] = {
 static const struct chat_words openai_words = {
     .messages = STR_INIT("messages"),
     .call_id = STR_INIT("tool_call_id"),
+    .format = STR_INIT("response_format"),
     .effort = STR_INIT("reasoning_effort"),
     .stops = STR_INIT("stop"),
     .user = STR_INIT("user"),
@@ -512,7 +513,7 @@ static const struct chat_words openai_words = {
     .result_part = STR_INIT("messages[].content[]."),
     .detail = STR_INIT("image_url.detail"),
     .file_name = STR_INIT("file.filename"),
-    .format = STR_INIT("response_format.json_schema"),
+    .format_about = STR_INIT("response_format.json_schema.description"),
 };
 
 bool openai_read_request(struct arena *arena, struct str body,

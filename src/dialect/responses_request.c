@@ -363,6 +363,7 @@ static const struct field fields[] = {
 static const struct chat_words words = {
     .messages = STR_INIT("input"),
     .call_id = STR_INIT("call_id"),
+    .format = STR_INIT("text.format"),
     .effort = STR_INIT("reasoning.effort"),
     .stops = STR_INIT("stop"),
     .user = STR_INIT("user"),
@@ -370,7 +371,7 @@ static const struct chat_words words = {
     .result_part = STR_INIT("input[].output[]."),
     .detail = STR_INIT("detail"),
     .file_name = STR_INIT("filename"),
-    .format = STR_INIT("text.format"),
+    .format_about = STR_INIT("text.format.description"),
     .redacted = STR_INIT("input[].encrypted_content"),
 };
 

@@ -4,8 +4,10 @@
  * custom     takes free text; a grammar goes into its description, since no
  *            backend holds a tool's input to one
  * namespace  functions under a name of their own: each becomes a tool
- * others     run at OpenAI's or are known to its models only: noted, so that
- *            whoever chooses the backend can refuse them */
+ * others     run at OpenAI's or are known to its models only: no backend here
+ *            has them.  They are left out and named: agents send some with
+ *            every request.  A request with no other tools counts on them, and
+ *            says so in chat->server_tool_count */
 #include "responses_private.h"
 
 struct str responses_full_name(struct arena *arena, struct str space,
@@ -59,12 +61,6 @@ static bool read_tool(struct field_reader *r, yyjson_val *value,
                            str_code_points(tool->description) +
                            json_characters(tool->schema);
     return true;
-}
-
-static void note_builtin(struct field_reader *r, struct str type)
-{
-    if (r->chat->server_tool_count++ == 0)
-        r->chat->server_tool = type;
 }
 
 /* One entry of a list of tools; `space` is the namespace around it. */
@@ -127,7 +123,10 @@ static bool read_entry(struct field_reader *r, yyjson_val *value,
         tool->is_custom = is_custom;
         return read_tool(r, value, space, path, tool);
     }
-    note_builtin(r, type);
+    if (r->chat->server_tool.len == 0)
+        r->chat->server_tool = type;
+    r->chat->server_tool_count++;
+    field_note(r, STR("tools[]."), type);
     return true;
 }
 
@@ -147,6 +146,10 @@ bool responses_read_tools(struct field_reader *r, yyjson_val *value)
         if (!read_entry(r, entry, STR(""),
                         arena_printf(r->arena, "tools[%u]", i++)))
             return false;
+    }
+    if (chat->tool_count > 0) {
+        chat->server_tool_count = 0;
+        chat->server_tool = (struct str){NULL, 0};
     }
     return true;
 }

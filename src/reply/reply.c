@@ -53,6 +53,8 @@ const char *reply_phrase(int status)
         return "Service Unavailable";
     case 504:
         return "Gateway Timeout";
+    case 529:
+        return "Overloaded";
     default:
         return "Unknown";
     }

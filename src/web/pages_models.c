@@ -282,24 +282,12 @@ static void refuse(struct reply *reply, struct arena *arena,
                    struct search *search)
 {
     struct str shown = str_clip(search->wanted, 80);
-    struct json_out *out = &search->out;
     struct chat_error error;
 
     (void)chat_refuse(&error, arena, ERR_NO_SUCH_MODEL, STR("model"),
                       "The model \"%.*s\" does not exist.", STR_ARG(shown));
-    if (!search->is_anthropic) {
-        failure_reply(reply, &format_chat, STR(""), &error);
-        return;
-    }
-    json_open(out, '{');
-    json_member_str(out, STR("type"), STR("error"));
-    json_key(out, STR("error"));
-    json_open(out, '{');
-    json_member_str(out, STR("type"), STR("not_found_error"));
-    json_member_str(out, STR("message"), chat_error_message(&error));
-    json_close(out, '}');
-    json_close(out, '}');
-    reply_json(reply, chat_error_status(&error), buf_str(out->buf));
+    failure_reply(reply, search->is_anthropic ? &format_messages : &format_chat,
+                  STR(""), &error);
 }
 
 void page_model(struct reply *reply, struct arena *arena,

@@ -25,6 +25,10 @@ void oracle_check_error(const struct chat_error *error);
  * is 0. */
 size_t oracle_step(unsigned *seed);
 
+/* The request for every kind of model of Anthropic's: refused with a 400, or
+ * written so that none of the API's own rules is broken. */
+void oracle_write_anthropic(struct arena *arena, const struct chat *chat);
+
 /* A complete answer, relayed or translated; whatever comes in, what goes out
  * is a completion that says something. */
 void oracle_whole(struct str body, bool is_translated);

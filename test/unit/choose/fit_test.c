@@ -379,8 +379,20 @@ static void the_route_tells_who_was_passed_over(void **state)
 
 static void ask_for(enum service service, const char *model)
 {
-    ask(model, "");
+    const struct format *format = service == SERVICE_EMBEDDINGS
+                                      ? &format_embeddings
+                                      : &format_completions;
+    const char *input = service == SERVICE_EMBEDDINGS ? "input" : "prompt";
+
     facts.service = service;
+    if (service == SERVICE_CHAT)
+        ask(model, "");
+    else
+        assert_true(format->read_request(
+            &arena,
+            arena_printf(&arena, "{\"model\":\"%s\",\"%s\":\"x\"}", model,
+                         input),
+            &chat, &error));
 }
 
 static void each_service_has_its_models(void **state)

@@ -217,6 +217,42 @@ static void a_pattern_looks_at_every_text_of_the_messages(void **state)
     regex_free(rule.text);
 }
 
+static void ask_messages(const char *content)
+{
+    struct chat_error error;
+
+    assert_true(format_messages.read_request(
+        &arena,
+        arena_printf(
+            &arena,
+            "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[{\"role\":"
+            "\"user\",\"content\":[%s]}]}",
+            content),
+        &chat, &error));
+}
+
+static void a_pattern_looks_into_blocks_that_only_a_vendor_knows(void **state)
+{
+    struct rule rule = any();
+
+    (void)state;
+    rule.text = regex_new(STR("(?i)\\bselect\\b"));
+    assert_non_null(rule.text);
+    ask_messages("{\"type\":\"search_result\",\"source\":\"s\",\"title\":\"t\","
+                 "\"content\":[{\"type\":\"text\",\"text\":\"select 1\"}]}");
+    assert_true(rule_matches(&rule, &facts));
+    ask_messages("{\"type\":\"document\",\"source\":{\"type\":\"text\","
+                 "\"media_type\":\"text/plain\",\"data\":\"select 1\"}}");
+    assert_true(rule_matches(&rule, &facts));
+    ask_messages("{\"type\":\"tool_result\",\"tool_use_id\":\"a\",\"content\":"
+                 "[{\"type\":\"text\",\"text\":\"select 1\"}]}");
+    assert_true(rule_matches(&rule, &facts));
+    ask_messages("{\"type\":\"search_result\",\"source\":\"s\",\"title\":\"t\","
+                 "\"content\":[{\"type\":\"text\",\"text\":\"selection\"}]}");
+    assert_false(rule_matches(&rule, &facts));
+    regex_free(rule.text);
+}
+
 static void a_tool_is_asked_for_by_its_name(void **state)
 {
     struct rule rule = any();
@@ -341,6 +377,7 @@ int main(void)
         with_facts(a_key_is_asked_for_by_its_name),
         with_facts(hours_may_go_over_midnight),
         with_facts(a_pattern_looks_at_every_text_of_the_messages),
+        with_facts(a_pattern_looks_into_blocks_that_only_a_vendor_knows),
         with_facts(a_tool_is_asked_for_by_its_name),
         with_facts(a_model_is_asked_for_by_a_pattern),
         with_facts(all_conditions_must_hold),

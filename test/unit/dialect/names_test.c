@@ -112,6 +112,27 @@ static void the_way_back_gives_the_callers_name(void **state)
 
 #define with_arena(test) cmocka_unit_test_setup_teardown(test, begin, finish)
 
+static void custom_tools_are_found_by_the_name_they_have(void **state)
+{
+    struct names_tool *tool;
+    struct names names;
+    struct asked asked;
+
+    (void)state;
+    asked_good(&asked,
+               ASK("\"tools\":[{\"type\":\"function\",\"function\":{"
+                   "\"name\":\"f.x\"}},{\"type\":\"custom\",\"custom\":{"
+                   "\"name\":\"c.x\"}}]"));
+    names_of_custom_tools(&asked.arena, &asked.chat, &names);
+    assert_int_equal(names.count, 1);
+    tool = &names.tools[0];
+    assert_ptr_equal(names_find(&names, STR("c.x")), tool);
+    assert_str(tool->original, "c.x");
+    assert_true(tool->is_custom);
+    assert_null(names_find(&names, STR("f.x")));
+    asked_fini(&asked);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -121,6 +142,7 @@ int main(void)
         with_arena(a_token_needs_no_token),
         with_arena(names_that_look_alike_are_told_apart),
         with_arena(the_way_back_gives_the_callers_name),
+        with_arena(custom_tools_are_found_by_the_name_they_have),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -345,7 +345,7 @@ static void what_is_written_is_its_own_normal_form(void **state)
         "{\"role\":\"system\",\"content\":\"S\"},"
         "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"é\"},"
         "{\"type\":\"image_url\",\"image_url\":{\"url\":"
-        "\"data:image/png;base64,iVBO\"}}]},"
+        "\"data:image/png;base64,iVBO\",\"detail\":\"high\"}}]},"
         "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":["
         "{\"id\":\"a:0\",\"type\":\"function\",\"function\":{\"name\":\"f.x\","
         "\"arguments\":\"{\\\"n\\\":12345678901234567890}\"}},"

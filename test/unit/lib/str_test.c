@@ -158,6 +158,16 @@ static void only_well_formed_utf8_has_a_length(void **state)
     assert_int_equal(str_utf8_length(STR("a"), 1), 0);
 }
 
+static void text_is_utf8_only_as_a_whole(void **state)
+{
+    (void)state;
+    assert_true(str_is_utf8(STR("")));
+    assert_true(str_is_utf8(STR("a\xC3\xA4")));
+    assert_false(str_is_utf8(STR("a\xC3")));
+    assert_false(str_is_utf8(STR("\xFF"
+                                 "a")));
+}
+
 static void clipping_never_cuts_a_character(void **state)
 {
     struct str s = STR("a\xE2\x82\xAC"
@@ -211,6 +221,7 @@ int main(void)
         cmocka_unit_test(numbers_are_digits_up_to_64_bits),
         cmocka_unit_test(code_points_are_counted_and_not_bytes),
         cmocka_unit_test(only_well_formed_utf8_has_a_length),
+        cmocka_unit_test(text_is_utf8_only_as_a_whole),
         cmocka_unit_test(clipping_never_cuts_a_character),
         cmocka_unit_test(the_hashes_are_fnv_1a),
         cmocka_unit_test(secrets_are_equal_only_whole),

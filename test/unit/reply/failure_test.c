@@ -124,6 +124,22 @@ static void every_error_can_be_said(void **state)
 
 #define with_reply(test) cmocka_unit_test_setup_teardown(test, begin, finish)
 
+/* Anthropic's clients wait as long as the overload lasts; where nobody knows,
+ * a while. */
+static void an_overload_says_when_to_come_back(void **state)
+{
+    struct str text;
+
+    (void)state;
+    failure_reply(&reply, &format_messages, STR("req_1"),
+                  &(struct chat_error){.error = ERR_SATURATED});
+    text = sink_double_text(&sink);
+    assert_true(str_starts(text, STR("HTTP/1.1 529 Overloaded\r\n")));
+    assert_has(text, "\r\nRetry-After: 5\r\n");
+    assert_has(text, "\"type\":\"overloaded_error\"");
+    assert_has(text, "\"request_id\":\"req_1\"");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +148,7 @@ int main(void)
         with_reply(who_is_unknown_is_asked_for_a_key),
         with_reply(a_backends_words_have_a_bound),
         with_reply(a_stream_that_has_not_begun_is_an_answer),
+        with_reply(an_overload_says_when_to_come_back),
         with_reply(every_error_can_be_said),
     };
 

@@ -1,0 +1,266 @@
+/* dialect/anthropic_door_error and anthropic_rewrite. */
+#include "asked_messages.h"
+
+static void every_error_has_the_status_that_clients_know(void **state)
+{
+    static const struct {
+        struct chat_error error;
+        int status;
+        const char *type;
+        unsigned retry_s;
+    } cases[] = {
+        {{.error = ERR_BAD_JSON}, 400, "invalid_request_error", 0},
+        {{.error = ERR_UNAUTHORIZED}, 401, "authentication_error", 0},
+        {{.error = ERR_NO_SUCH_MODEL}, 404, "not_found_error", 0},
+        {{.error = ERR_METHOD}, 405, "invalid_request_error", 0},
+        {{.error = ERR_REQUEST_TIMEOUT}, 408, "invalid_request_error", 0},
+        {{.error = ERR_BODY_TOO_LARGE}, 413, "request_too_large", 0},
+        {{.error = ERR_BACKEND_REFUSED, .status = 422},
+         400,
+         "invalid_request_error",
+         0},
+        {{.error = ERR_BACKEND_REFUSED, .status = 403},
+         403,
+         "permission_error",
+         0},
+        {{.error = ERR_BACKEND_REFUSED, .status = 409},
+         409,
+         "conflict_error",
+         0},
+        {{.error = ERR_BACKEND_REFUSED, .status = 402},
+         402,
+         "billing_error",
+         0},
+        {{.error = ERR_BACKEND_BUSY}, 429, "rate_limit_error", 0},
+        {{.error = ERR_BACKEND_BUSY, .retry_after_s = 17},
+         429,
+         "rate_limit_error",
+         17},
+        {{.error = ERR_INTERNAL}, 500, "api_error", 0},
+        {{.error = ERR_BACKEND_STATUS, .status = 507}, 500, "api_error", 0},
+        {{.error = ERR_BACKEND_AUTH, .never_retry = true}, 502, "api_error", 0},
+        {{.error = ERR_STREAM_ERROR}, 500, "api_error", 0},
+        {{.error = ERR_STREAM_ERROR, .status = 503},
+         529,
+         "overloaded_error",
+         5},
+        {{.error = ERR_CONNECT}, 529, "overloaded_error", 5},
+        {{.error = ERR_SATURATED}, 529, "overloaded_error", 5},
+        {{.error = ERR_SATURATED, .retry_after_s = 2},
+         529,
+         "overloaded_error",
+         2},
+        {{.error = ERR_CONNECT, .never_retry = true},
+         529,
+         "overloaded_error",
+         0},
+        {{.error = ERR_FIRST_TOKEN_TIMEOUT}, 504, "timeout_error", 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct chat_error *error = &cases[i].error;
+        struct arena arena;
+        struct buf out;
+        struct json_doc doc;
+        struct json_error ignored;
+
+        arena_init(&arena);
+        buf_init(&out, 1 << 16);
+        assert_int_equal(anthropic_error_status(error), cases[i].status);
+        assert_int_equal(anthropic_error_retry_s(error), cases[i].retry_s);
+        anthropic_write_error(error, STR("req_1"), &out);
+        assert_true(json_read(&arena, buf_str(&out), &doc, &ignored));
+        assert_str(json_get_text(json_get(doc.root, STR("error")), STR("type")),
+                   cases[i].type);
+        buf_fini(&out);
+        arena_clear(&arena);
+    }
+}
+
+static void an_error_has_the_shape_of_anthropics(void **state)
+{
+    struct chat_error error = {.error = ERR_BAD_VALUE,
+                               .message = STR("a \"b\"")};
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, 1 << 16);
+    anthropic_write_error(&error, STR("req_1"), &out);
+    assert_str(buf_str(&out),
+               "{\"type\":\"error\",\"error\":{\"type\":"
+               "\"invalid_request_error\",\"message\":\"a \\\"b\\\"\"},"
+               "\"request_id\":\"req_1\"}");
+    buf_clear(&out);
+    anthropic_write_stream_error(&error, &out);
+    assert_str(buf_str(&out),
+               "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":"
+               "\"invalid_request_error\",\"message\":\"a \\\"b\\\"\"}}\n\n");
+    buf_fini(&out);
+}
+
+static void a_stream_that_broke_is_no_overload(void **state)
+{
+    static const struct {
+        struct chat_error error;
+        const char *type;
+    } cases[] = {
+        {{.error = ERR_CLOSED}, "\"type\":\"api_error\""},
+        {{.error = ERR_STREAM_ERROR, .status = 503},
+         "\"type\":\"overloaded_error\""},
+        {{.error = ERR_IDLE_TIMEOUT}, "\"type\":\"timeout_error\""},
+        {{.error = ERR_BACKEND_BUSY}, "\"type\":\"rate_limit_error\""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct buf out;
+
+        buf_init(&out, 1 << 16);
+        anthropic_write_stream_error(&cases[i].error, &out);
+        assert_has(buf_str(&out), cases[i].type);
+        buf_fini(&out);
+    }
+}
+
+static void a_prompt_that_is_too_long_is_said_to_be(void **state)
+{
+    static const struct {
+        struct chat_error error;
+        const char *message;
+    } cases[] = {
+        {{.error = ERR_BACKEND_REFUSED,
+          .message = STR_INIT("the maximum context length is 9")},
+         "\"message\":\"prompt is too long: the maximum context length is 9\""},
+        {{.error = ERR_BACKEND_REFUSED,
+          .code = STR_INIT("context_length_exceeded"),
+          .message = STR_INIT("10 > 9")},
+         "\"message\":\"prompt is too long: 10 > 9\""},
+        {{.error = ERR_BACKEND_REFUSED,
+          .code = STR_INIT("context_length_exceeded"),
+          .message = STR_INIT("prompt is too long: 10 tokens > 9 maximum")},
+         "\"message\":\"prompt is too long: 10 tokens > 9 maximum\""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct buf out;
+
+        buf_init(&out, 1 << 16);
+        anthropic_write_error(&cases[i].error, STR(""), &out);
+        assert_has(buf_str(&out), cases[i].message);
+        assert_lacks(buf_str(&out), "request_id");
+        buf_fini(&out);
+    }
+}
+
+/* --- requests that hold a local model's thoughts ------------------------- */
+
+static void assert_rewritten(struct str body, const char *expected)
+{
+    struct asked asked;
+    struct buf out;
+
+    asked_good(&asked, body);
+    assert_true(asked.chat.has_unsigned_thinking);
+    buf_init(&out, 1 << 20);
+    anthropic_rewrite(&asked.chat,
+                      &(struct request_style){.model = STR("up\"stream"),
+                                              .traits = &claude_unknown},
+                      &out);
+    assert_str(buf_str(&out), expected);
+    buf_fini(&out);
+    asked_fini(&asked);
+}
+
+#define UNSIGNED                                               \
+    "{\"type\":\"thinking\",\"thinking\":\"t\",\"signature\":" \
+    "\"router-unsigned\"}"
+#define SIGNED \
+    "{\"type\":\"thinking\",\"thinking\":\"s\",\"signature\":\"EqQB\"}"
+
+static void what_nobody_signed_is_left_out_and_all_else_stays(void **state)
+{
+    (void)state;
+    assert_rewritten(STR("{\"odd "
+                         "\\\"key\\\"\":{\"n\":1.50,\"b\":12345678901234567890,"
+                         "\"z\":null}, \"model\" : "
+                         "\"m\",\"max_tokens\":9,\"messages\":[" USER("\"x\"") "," SAYS(
+                             "[" UNSIGNED "," SIGNED
+                             ",{\"type\":\"new\",\"thinking\":"
+                             "1}]") "," USER("[]") ",{\"id\":"
+                                                   "\"msg\","
+                                                   "\"content\""
+                                                   ":[{"
+                                                   "\"type\":"
+                                                   "\"thinking"
+                                                   "\","
+                                                   "\"thinking"
+                                                   "\":\"u\"}"
+                                                   "," TEXT("a\\u00f"
+                                                            "c") "],"
+                                                                 "\""
+                                                                 "ro"
+                                                                 "le"
+                                                                 "\""
+                                                                 ":"
+                                                                 "\""
+                                                                 "as"
+                                                                 "si"
+                                                                 "st"
+                                                                 "an"
+                                                                 "t"
+                                                                 "\""
+                                                                 "}"
+                                                                 "],"
+                                                                 "\""
+                                                                 "to"
+                                                                 "p_"
+                                                                 "k"
+                                                                 "\""
+                                                                 ":4"
+                                                                 "e1"
+                                                                 "}"),
+                     "{\"model\":\"up\\\"stream\",\"odd "
+                     "\\\"key\\\"\":{\"n\":1.50,\"b\":"
+                     "12345678901234567890,\"z\":null},\"max_tokens\":9,"
+                     "\"messages\":[" USER("\"x\"") "," SAYS("[" SIGNED ",{"
+                                                                        "\"type"
+                                                                        "\":"
+                                                                        "\"new"
+                                                                        "\","
+                                                                        "\"thin"
+                                                                        "king\""
+                                                                        ":1}]") "," USER(
+                         "[]") ",{\"id\":"
+                               "\"msg\","
+                               "\"content\":"
+                               "[" TEXT("a"
+                                        "\xc3\xbc") "],"
+                                                    "\"role\":\"assistant\"}],"
+                                                    "\"top_k\":4e1}");
+}
+
+static void a_message_of_nothing_else_is_left_out(void **state)
+{
+    (void)state;
+    assert_rewritten(
+        STR(ASKED_MESSAGES(USER("\"x\"") "," SAYS("[" UNSIGNED "," UNSIGNED
+                                                  "]") "," USER("\"y\""))),
+        "{\"model\":\"up\\\"stream\",\"max_tokens\":9,\"messages\":[" USER(
+            "\"x\"") "," USER("\"y\"") "]}");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_error_has_the_status_that_clients_know),
+        cmocka_unit_test(an_error_has_the_shape_of_anthropics),
+        cmocka_unit_test(a_stream_that_broke_is_no_overload),
+        cmocka_unit_test(a_prompt_that_is_too_long_is_said_to_be),
+        cmocka_unit_test(what_nobody_signed_is_left_out_and_all_else_stays),
+        cmocka_unit_test(a_message_of_nothing_else_is_left_out),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -308,8 +308,7 @@ static void put_output_config(struct anthropic_writer *w)
                       w->chat->format_schema != NULL;
 
     if (w->chat->format_about.len > 0)
-        drop(w,
-             arena_join(w->arena, w->chat->words->format, STR(".description")));
+        drop(w, w->chat->words->format_about);
     if (w->effort < 0 && !has_schema)
         return;
     json_key(&w->out, STR("output_config"));
@@ -527,8 +526,6 @@ bool anthropic_write_request(struct arena *arena, const struct chat *chat,
         !anthropic_sort_messages(w))
         return false;
     decide_tools(w);
-    if (chat->server_tool_count > 0)
-        drop(w, STR("tools[].type"));
     decide_choice(w);
     decide_thinking(w);
     breakpoints = count_breakpoints(w);

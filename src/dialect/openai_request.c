@@ -318,7 +318,8 @@ static bool read_format(struct field_reader *r, yyjson_val *value)
         return true;
     }
     if (!str_eq(type, STR("json_schema"))) {
-        if (!str_eq(type, STR("text"))) /* what only some backends know */
+        if (type.len > 0 &&
+            !str_eq(type, STR("text"))) /* what only some backends know */
             chat_other(chat, r->arena, STR("response_format.type"));
         return true;
     }

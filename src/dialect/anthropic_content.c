@@ -5,8 +5,11 @@
 static struct str content_path(struct anthropic_writer *w, unsigned message,
                                unsigned part)
 {
-    return arena_printf(w->arena, "%.*s[%u].content[%u]",
-                        STR_ARG(w->chat->words->messages), message, part);
+    const struct chat_words *words = w->chat->words;
+    struct str list = w->is_in_result ? words->result : STR("content");
+
+    return arena_printf(w->arena, "%.*s[%u].%.*s[%u]", STR_ARG(words->messages),
+                        message, STR_ARG(list), part);
 }
 
 bool anthropic_refuse_part(struct anthropic_writer *w, unsigned message,
@@ -322,6 +325,7 @@ static bool put_result_content(struct anthropic_writer *w,
         return true;
     }
     json_open(&w->out, '[');
+    w->is_in_result = true;
     for (unsigned i = 0; i < message->part_count; i++) {
         const struct chat_part *part = &message->parts[i];
         struct chat_part bare;
@@ -338,6 +342,7 @@ static bool put_result_content(struct anthropic_writer *w,
         if (!put_part(w, &bare, message->index))
             return false;
     }
+    w->is_in_result = false;
     json_close(&w->out, ']');
     anthropic_put_cache(w, anthropic_result_cache(message));
     return true;

@@ -357,6 +357,7 @@ static const struct chat_words anthropic_words = {
     .user = STR_INIT("metadata.user_id"),
     .part = STR_INIT("messages[].content[]."),
     .result_part = STR_INIT("messages[].content[].content[]."),
+    .result = STR_INIT("content"),
     .file_name = STR_INIT("title"),
     .redacted = STR_INIT("messages[].content[].redacted_thinking"),
     .starts_with_usage = true,

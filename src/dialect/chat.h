@@ -144,6 +144,7 @@ struct chat_words {
     /* before the name of a part's member, and of one in a tool's result */
     struct str part;         /* messages[].content[]. */
     struct str result_part;  /* the same */
+    struct str result;       /* content: where a result's parts stand */
     struct str detail;       /* image_url.detail, of a part */
     struct str file_name;    /* file.filename */
     struct str format_about; /* response_format.json_schema.description */

@@ -15,9 +15,12 @@ static struct str part_path(struct openai_writer *w,
                             const struct chat_message *message,
                             const struct chat_part *part)
 {
-    return arena_printf(w->arena, "%.*s[%u].content[%u]",
-                        STR_ARG(w->chat->words->messages), message->index,
-                        part->index);
+    const struct chat_words *words = w->chat->words;
+    struct str list =
+        message->role == CHAT_TOOL ? words->result : STR("content");
+
+    return arena_printf(w->arena, "%.*s[%u].%.*s[%u]", STR_ARG(words->messages),
+                        message->index, STR_ARG(list), part->index);
 }
 
 static bool refuse_part(struct openai_writer *w,

@@ -47,12 +47,16 @@ static void note_part(struct field_reader *r, yyjson_val *value)
                                        STR_INIT("cache_control"),
                                        STR_INIT("prompt_cache_breakpoint")};
     static const struct str of_image[] = {STR_INIT("url"), STR_INIT("detail")};
+    static const struct str of_breakpoint[] = {STR_INIT("mode")};
     static const struct str of_file[] = {
         STR_INIT("filename"), STR_INIT("file_data"), STR_INIT("file_id")};
 
     FIELD_NOTE_OTHERS(r, value, "messages[].content[].", known);
     FIELD_NOTE_OTHERS(r, json_get(value, STR("image_url")),
                       "messages[].content[].image_url.", of_image);
+    FIELD_NOTE_OTHERS(r, json_get(value, STR("prompt_cache_breakpoint")),
+                      "messages[].content[].prompt_cache_breakpoint.",
+                      of_breakpoint);
     FIELD_NOTE_OTHERS(r, json_get(value, STR("file")),
                       "messages[].content[].file.", of_file);
 }

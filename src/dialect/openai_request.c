@@ -513,6 +513,7 @@ static const struct chat_words openai_words = {
     .part = STR_INIT("messages[].content[]."),
     .result_part = STR_INIT("messages[].content[]."),
     .detail = STR_INIT("image_url.detail"),
+    .result = STR_INIT("content"),
     .file_name = STR_INIT("file.filename"),
     .format_about = STR_INIT("response_format.json_schema.description"),
 };

@@ -81,12 +81,17 @@ static void note_part(struct field_reader *r, yyjson_val *value,
         STR_INIT("file_id"),   STR_INIT("filename"),
         STR_INIT("file_data"), STR_INIT("file_url"),
         STR_INIT("detail"),    STR_INIT("prompt_cache_breakpoint")};
+    static const struct str of_breakpoint[] = {STR_INIT("mode")};
     struct str detail = json_get_text(value, STR("detail"));
     bool is_file = str_eq(json_get_text(value, STR("type")), STR("input_file"));
     struct str prefix = at.list[0] == 'o' ? STR("input[].output[].")
                                           : STR("input[].content[].");
 
     field_note_members(r, value, prefix, known, COUNT_OF(known));
+    field_note_members(
+        r, json_get(value, STR("prompt_cache_breakpoint")),
+        arena_join(r->arena, prefix, STR("prompt_cache_breakpoint.")),
+        of_breakpoint, COUNT_OF(of_breakpoint));
     if (is_file && !str_eq(detail, STR("auto")) && detail.len > 0)
         field_note(r, prefix, STR("detail"));
 }

@@ -370,6 +370,7 @@ static const struct chat_words words = {
     .part = STR_INIT("input[].content[]."),
     .result_part = STR_INIT("input[].output[]."),
     .detail = STR_INIT("detail"),
+    .result = STR_INIT("output"),
     .file_name = STR_INIT("filename"),
     .format_about = STR_INIT("text.format.description"),
     .redacted = STR_INIT("input[].encrypted_content"),

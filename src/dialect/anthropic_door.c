@@ -327,7 +327,7 @@ static bool read_later(struct field_reader *r, yyjson_val *value)
 }
 
 /* The top-level members that are understood. */
-static const struct field fields[] = {
+const struct field anthropic_fields[] = {
     {STR_INIT("model"), field_model},
     {STR_INIT("max_tokens"), read_max_tokens},
     {STR_INIT("messages"), read_later},
@@ -347,6 +347,7 @@ static const struct field fields[] = {
     {STR_INIT("thread"), read_thread},
     {STR_INIT("cache_control"), read_later}, /* others cache by themselves */
 };
+const size_t anthropic_field_count = COUNT_OF(anthropic_fields);
 
 static const struct chat_words anthropic_words = {
     .messages = STR_INIT("messages"),
@@ -369,7 +370,7 @@ static bool read_request(struct field_reader *r, struct str body)
     yyjson_val *root;
 
     *chat = (struct chat){.body = body, .words = &anthropic_words};
-    if (!field_read_body(r, fields, COUNT_OF(fields)))
+    if (!field_read_body(r, anthropic_fields, anthropic_field_count))
         return false;
     root = chat->doc.root;
     return read_effort(r, json_get(json_get(root, STR("output_config")),

@@ -471,7 +471,7 @@ static bool read_cache_key(struct field_reader *r, yyjson_val *value)
 }
 
 /* The top-level members that are understood. */
-static const struct field fields[] = {
+const struct field openai_fields[] = {
     {STR_INIT("model"), field_model},
     {STR_INIT("messages"), openai_read_messages},
     {STR_INIT("stream"), field_stream},
@@ -502,6 +502,7 @@ static const struct field fields[] = {
     {STR_INIT("frequency_penalty"), read_frequency_penalty},
     {STR_INIT("presence_penalty"), read_presence_penalty},
 };
+const size_t openai_field_count = COUNT_OF(openai_fields);
 
 static const struct chat_words openai_words = {
     .messages = STR_INIT("messages"),
@@ -524,7 +525,7 @@ bool openai_read_request(struct arena *arena, struct str body,
     struct field_reader reader = {arena, chat, error};
 
     *chat = (struct chat){.body = body, .words = &openai_words};
-    if (!field_read_body(&reader, fields, COUNT_OF(fields)))
+    if (!field_read_body(&reader, openai_fields, openai_field_count))
         return false;
     if (chat->messages == NULL)
         return field_missing(&reader, STR("messages"));

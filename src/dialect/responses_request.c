@@ -330,7 +330,7 @@ static bool render_echo(struct field_reader *r)
 
 /* --- the whole ---------------------------------------------------------- */
 
-static const struct field fields[] = {
+const struct field responses_fields[] = {
     {STR_INIT("model"), field_model},
     {STR_INIT("input"), read_input},
     {STR_INIT("instructions"), read_instructions},
@@ -359,6 +359,7 @@ static const struct field fields[] = {
     {STR_INIT("truncation"), read_truncation},
     {STR_INIT("top_logprobs"), read_top_logprobs},
 };
+const size_t responses_field_count = COUNT_OF(responses_fields);
 
 static const struct chat_words words = {
     .messages = STR_INIT("input"),
@@ -399,7 +400,7 @@ bool responses_read_request(struct arena *arena, struct str body,
     struct field_reader reader = {arena, chat, error};
 
     *chat = (struct chat){.body = body, .words = &words, .is_stored = true};
-    if (!field_read_body(&reader, fields, COUNT_OF(fields)))
+    if (!field_read_body(&reader, responses_fields, responses_field_count))
         return false;
     chat->items = input_text(chat);
     if (chat->items.len == 0)

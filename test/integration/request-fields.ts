@@ -5,12 +5,17 @@ import { fileURLToPath } from 'node:url';
 
 import { API, type Checker, type Type } from 'typescript/unstable/sync';
 
-/* An object inside a request: where it stands, the value of its `type` where
- * that is a word of its own, and its members. */
+/* An object inside a request: where it stands, the words that its `type` may
+ * be, and its members. */
 export interface RequestObject {
   path: string;
-  kind: string | undefined;
+  kinds: string[];
   members: Map<string, RequestObject[]>;
+}
+
+function wordsOf(type: Type): string[] {
+  if (type.isUnionType()) return type.getTypes().flatMap(wordsOf);
+  return type.isStringLiteralType() ? [type.value] : [];
 }
 
 class Reader {
@@ -41,7 +46,7 @@ class Reader {
 
   private readObject(type: Type, path: string): RequestObject[] {
     const members = new Map<string, RequestObject[]>();
-    let kind: string | undefined;
+    let kinds: string[] = [];
 
     if (this.open.has(type.id)) return []; // what holds itself is read once
     this.open.add(type.id);
@@ -49,11 +54,11 @@ class Reader {
       const value = this.checker.getTypeOfSymbol(symbol);
 
       if (value === undefined) continue;
-      if (symbol.name === 'type' && value.isStringLiteralType()) kind = value.value;
+      if (symbol.name === 'type') kinds = wordsOf(value);
       members.set(symbol.name, this.read(value, path === '' ? symbol.name : `${path}.${symbol.name}`));
     }
     this.open.delete(type.id);
-    return [{ path, kind, members }];
+    return [{ path, kinds, members }];
   }
 }
 

@@ -1,7 +1,10 @@
 /* dialect/fields: every row of the table does what it says. */
 #include "dialect/fields.h"
 
+#include "dialect/anthropic_door.h"
 #include "dialect/format.h"
+#include "dialect/openai_private.h"
+#include "dialect/responses_private.h"
 
 #include "../testing.h"
 
@@ -360,6 +363,31 @@ static void rows_pass_where_the_formats_are_the_same(void **state)
     }
 }
 
+static void whatever_a_reader_understands_has_a_row(void **state)
+{
+    const struct {
+        const char *format;
+        const struct field *fields;
+        size_t count;
+    } readers[] = {
+        {"chat", openai_fields, openai_field_count},
+        {"messages", anthropic_fields, anthropic_field_count},
+        {"responses", responses_fields, responses_field_count},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(readers); i++)
+        for (size_t k = 0; k < readers[i].count; k++) {
+            struct str name = readers[i].fields[k].name;
+            unsigned slot = fields_slot(str_of(readers[i].format), name);
+
+            if (slot >= FIELDS_ROWS)
+                print_error("%s: %.*s has no row\n", readers[i].format,
+                            STR_ARG(name));
+            assert_true(slot < FIELDS_ROWS);
+        }
+}
+
 static void no_path_is_there_twice(void **state)
 {
     (void)state;
@@ -420,6 +448,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_row_is_true),
         cmocka_unit_test(rows_pass_where_the_formats_are_the_same),
+        cmocka_unit_test(whatever_a_reader_understands_has_a_row),
         cmocka_unit_test(no_path_is_there_twice),
         cmocka_unit_test(what_has_no_row_is_counted_by_its_format),
         cmocka_unit_test(a_star_takes_what_has_no_row_of_its_own),

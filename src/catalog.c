@@ -83,8 +83,7 @@ static void make_settings(struct maker *m)
         .shows_thinking = config_number(root, CONFIG_ROOT_THINKING_BLOCKS) != 0,
         .caches_prompt = config_number(root, CONFIG_ROOT_PROMPT_CACHE) != 0,
         .is_strict = config_number(root, CONFIG_ROOT_STRICT) != 0,
-        .drops_builtin_tools =
-            config_number(root, CONFIG_ROOT_BUILTIN_TOOLS) != 0,
+        .builtin_tools = (int)config_number(root, CONFIG_ROOT_BUILTIN_TOOLS),
         .store_bytes = bytes(c, CONFIG_ROOT_STORE_BYTES),
         .store_ttl_ms = ms(c, CONFIG_ROOT_STORE_TTL_MS),
         .anthropic_version =

@@ -143,9 +143,9 @@ struct settings {
     bool shows_reasoning;
     bool shows_thinking;
     bool caches_prompt;
-    bool is_strict;           /* refuses what would be left out */
-    bool drops_builtin_tools; /* which no backend has; else they are refused */
-    size_t store_bytes;       /* of answers that are remembered; 0: none */
+    bool is_strict;     /* refuses what would be left out */
+    int builtin_tools;  /* enum config_builtin */
+    size_t store_bytes; /* of answers that are remembered; 0: none */
     uint64_t store_ttl_ms;
     struct str anthropic_version;
     bool is_anthropic_2026_10_21;

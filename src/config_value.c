@@ -70,8 +70,9 @@ static const struct word services[] = {
     {{NULL, 0}, 0},
 };
 static const struct word builtin_tools[] = {
-    {STR_INIT("refuse"), 0},
-    {STR_INIT("drop"), 1},
+    {STR_INIT("auto"), CONFIG_BUILTIN_AUTO},
+    {STR_INIT("refuse"), CONFIG_BUILTIN_REFUSE},
+    {STR_INIT("drop"), CONFIG_BUILTIN_DROP},
     {{NULL, 0}, 0},
 };
 /* What numbers may end in. */
@@ -267,7 +268,7 @@ const char *config_type_expects(enum config_type type)
     case CONFIG_TYPE_SERVES:
         return "a list of chat, completions and embeddings";
     case CONFIG_TYPE_BUILTIN_TOOLS:
-        return "refuse or drop";
+        return "auto, refuse or drop";
     }
     return "";
 }

@@ -30,6 +30,12 @@ enum config_type {
 };
 
 /* What the enums' numbers mean. */
+enum config_builtin {
+    CONFIG_BUILTIN_AUTO,
+    CONFIG_BUILTIN_REFUSE,
+    CONFIG_BUILTIN_DROP,
+};
+
 enum config_fallback {
     CONFIG_FALLBACK_NEVER,
     CONFIG_FALLBACK_AUTO,

@@ -210,7 +210,7 @@ void exchange_fail(struct exchange *x, const struct chat_error *error)
         return;
     }
     exchange_move(x, STEP_FAIL);
-    if (error_row(error->error)->tries_next && exchange_estimate(x)) {
+    if (exchange_cannot_count(x, error) && exchange_estimate(x)) {
         x->record.error = OK;
         exchange_settle(x);
         return;

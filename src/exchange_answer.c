@@ -62,6 +62,18 @@ static void commit(struct exchange *x)
     exchange_keep_items(x);
 }
 
+bool exchange_cannot_count(const struct exchange *x,
+                           const struct chat_error *error)
+{
+    if (error_row(error->error)->tries_next)
+        return true;
+    /* a server that speaks like OpenAI's need not have vLLM's tokenizer */
+    return error->error == ERR_BACKEND_REFUSED && x->record.tries > 0 &&
+           exchange_target_format(x) != x->format &&
+           (x->head.status == 404 || x->head.status == 405 ||
+            x->head.status == 501);
+}
+
 bool exchange_estimate(struct exchange *x)
 {
     struct buf body;
@@ -127,9 +139,13 @@ static void take_whole(struct exchange *x)
                                   &x->names, pieces);
 
     if (count == 0) {
-        exchange_try_failed_with(x, x->answer.error.error != OK
-                                        ? x->answer.error.error
-                                        : ERR_BAD_ANSWER);
+        struct chat_error error = x->answer.error;
+
+        if (error.error == OK)
+            error.error = ERR_BAD_ANSWER;
+        if (error.message.ptr != NULL) /* it must outlive the work */
+            error.message = arena_copy(x->arena, error.message);
+        exchange_try_failed(x, &error);
         return;
     }
     commit(x);

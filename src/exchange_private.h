@@ -183,6 +183,9 @@ extern const struct attempt_events exchange_answer_events;
 /* Ready for the answer of the next try. */
 void exchange_prepare_answer(struct exchange *x);
 void exchange_release_answer(struct exchange *x);
+/* Nobody is there to count: the request itself may be fine. */
+bool exchange_cannot_count(const struct exchange *x,
+                           const struct chat_error *error);
 /* Answers with an estimate, if the format has that. */
 bool exchange_estimate(struct exchange *x);
 void exchange_on_first_token_due(struct deadline *deadline);

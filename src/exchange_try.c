@@ -6,6 +6,7 @@
  *   none left ─▶ wait for one to become ready, or fail
  */
 #include "check.h"
+#include "choose/fit.h"
 #include "clock.h"
 #include "exchange_private.h"
 #include "forward/order.h"
@@ -152,7 +153,7 @@ static bool check_server_tools(const struct exchange *x,
 
     if (x->chat.server_tool_count == 0 ||
         exchange_target_format(x) == x->format ||
-        exchange_settings(x)->drops_builtin_tools)
+        fit_drops_server_tools(exchange_settings(x), &x->chat))
         return true;
     return chat_refuse(error, arena, ERR_UNSUPPORTED_PARAMETER, STR("tools"),
                        "tools: the backend \"%.*s\" has no built-in tool "

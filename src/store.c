@@ -64,6 +64,14 @@ static struct store_entry *detach(struct store *store, struct store_entry **at)
     return entry;
 }
 
+/* Clocks are read before the lock is taken: another thread's entry may be a
+ * little younger than now. */
+static bool is_old(const struct store_entry *entry, uint64_t now_ms,
+                   const struct store_limits *limits)
+{
+    return now_ms > entry->born_ms && now_ms - entry->born_ms >= limits->ttl_ms;
+}
+
 /* What is too old, and what is too much with `more` bytes. */
 static void forget(struct store *store, size_t more, uint64_t now_ms,
                    const struct store_limits *limits)
@@ -72,7 +80,7 @@ static void forget(struct store *store, size_t more, uint64_t now_ms,
         struct store_entry *oldest =
             list_entry(store->by_age.next, struct store_entry, by_age);
 
-        if (now_ms - oldest->born_ms < limits->ttl_ms &&
+        if (!is_old(oldest, now_ms, limits) &&
             atomic_load(&store->bytes) + more <= limits->max_bytes)
             break;
         store_unref(detach(store, find(store, oldest->key)));
@@ -115,6 +123,17 @@ struct str store_key(struct arena *arena, const char *kind, struct str owner,
                         STR_ARG(id));
 }
 
+/* Of an entry and of all that it keeps alive; more than `most` is not counted
+ * to its end. */
+static size_t chain_size(const struct store_entry *entry, size_t most)
+{
+    size_t size = 0;
+
+    for (; entry != NULL && size <= most; entry = entry->parent)
+        size += entry->size;
+    return size;
+}
+
 bool store_put(struct store *store, struct str key,
                const struct str texts[STORE_TEXTS], unsigned tag,
                struct store_entry *parent, uint64_t now_ms,
@@ -129,6 +148,11 @@ bool store_put(struct store *store, struct str key,
     entry = make(store, key, texts);
     if (entry == NULL)
         return false;
+    if (entry->size + chain_size(parent, limits->max_bytes) >
+        limits->max_bytes) {
+        free(entry); /* all else would be forgotten, and in vain */
+        return false;
+    }
     entry->tag = tag;
     entry->born_ms = now_ms;
     entry->parent = parent;
@@ -180,10 +204,10 @@ bool store_remove(struct store *store, struct str key)
 void store_fini(struct store *store)
 {
     while (!list_empty(&store->by_age))
-        store_unref(detach(
-            store, find(store, list_entry(store->by_age.next,
-                                          struct store_entry, by_age)
-                                   ->key)));
+        store_unref(
+            detach(store, find(store, list_entry(store->by_age.next,
+                                                 struct store_entry, by_age)
+                                          ->key)));
     check(atomic_load(&store->bytes) == 0);
     free(store->slots);
     uv_mutex_destroy(&store->lock);

@@ -54,7 +54,8 @@ struct str store_key(struct arena *arena, const char *kind, struct str owner,
                      struct str id);
 
 /* Remembers, in place of what had the key.  `parent` is borrowed.  False when
- * it is larger than a quarter of what there may be. */
+ * it is larger than a quarter of what there may be, or larger than all of that
+ * with the turns before it. */
 bool store_put(struct store *store, struct str key,
                const struct str texts[STORE_TEXTS], unsigned tag,
                struct store_entry *parent, uint64_t now_ms,

@@ -95,7 +95,9 @@ static const struct format *format_of(const struct request *request)
     if (route != NULL && route->format != NULL)
         return route->format;
     /* only Anthropic's clients say which version they speak */
-    return head_find(&request->head, STR("anthropic-version")).ptr != NULL
+    return str_starts(request->path, STR("/v1/messages/")) ||
+                   head_find(&request->head, STR("anthropic-version")).ptr !=
+                       NULL
                ? &format_messages
                : &format_chat;
 }

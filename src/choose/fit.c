@@ -1,6 +1,7 @@
 #include "fit.h"
 
 #include "check.h"
+#include "config_value.h"
 
 static const struct misfit_row {
     struct str name;
@@ -62,6 +63,30 @@ static bool thinks(const struct chat *chat)
                                              : chat->effort != CHAT_EFFORT_NONE;
 }
 
+/* Does the request count on a built-in tool? */
+static bool needs_server_tool(const struct chat *chat)
+{
+    if (chat->choice != CHAT_CHOICE_NAMED)
+        return chat->tool_count == 0;
+    for (unsigned i = 0; i < chat->tool_count; i++)
+        if (str_eq(chat->tools[i].name, chat->choice_name))
+            return false;
+    return true;
+}
+
+bool fit_drops_server_tools(const struct settings *settings,
+                            const struct chat *chat)
+{
+    switch (settings->builtin_tools) {
+    case CONFIG_BUILTIN_DROP:
+        return true;
+    case CONFIG_BUILTIN_AUTO:
+        return !needs_server_tool(chat);
+    default:
+        return false;
+    }
+}
+
 enum misfit fit_check(const struct model *model, const struct rule_facts *facts,
                       bool is_last_resort)
 {
@@ -81,8 +106,9 @@ enum misfit fit_check(const struct model *model, const struct rule_facts *facts,
         return MISFIT_STRUCTURED;
     if (!model->takes_thinking && thinks(chat))
         return MISFIT_THINKING;
-    if (is_local && chat->server_tool_count > 0 &&
-        !(is_last_resort && backend->catalog->settings.drops_builtin_tools))
+    if (is_local && chat->server_tools_exist && chat->server_tool_count > 0 &&
+        !(is_last_resort &&
+          fit_drops_server_tools(&backend->catalog->settings, chat)))
         return MISFIT_SERVER_TOOLS;
     return MISFIT_NONE;
 }

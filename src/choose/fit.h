@@ -28,6 +28,10 @@ enum misfit {
 enum misfit fit_check(const struct model *model, const struct rule_facts *facts,
                       bool is_last_resort);
 
+/* May the request go without its built-in tools to who has none? */
+bool fit_drops_server_tools(const struct settings *settings,
+                            const struct chat *chat);
+
 /* "context", "output", …: fit:NAME in X-Router-Reason. */
 struct str fit_name(enum misfit cause);
 /* One sentence: what was asked, and what the model can do. */

@@ -30,6 +30,7 @@ static void take_server_tool(struct chat *chat, yyjson_val *item,
 {
     struct str name = json_get_text(item, STR("name"));
 
+    chat->server_tools_exist = true;
     if (chat->server_tool_count++ == 0)
         chat->server_tool = name.len > 0 ? name : type;
     chat->characters += json_characters(item);

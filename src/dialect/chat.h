@@ -205,7 +205,8 @@ struct chat {
     unsigned file_count;
     /* Built-in tools that a vendor's servers run, and no local model has. */
     unsigned server_tool_count;
-    struct str server_tool; /* the first one's name */
+    struct str server_tool;  /* the first one's name */
+    bool server_tools_exist; /* where a backend speaks the caller's format */
     /* Thinking that nobody signed: it must not go to who checks signatures. */
     bool has_unsigned_thinking;
 
@@ -225,6 +226,7 @@ struct chat {
     struct str *known; /* and the texts of those that are remembered */
     unsigned known_count;
     size_t fixed_characters; /* of `characters`, without the messages */
+    unsigned fixed_tools;    /* of `tools`, without what was found later */
     struct str echo; /* members of the request that the answer repeats */
 };
 

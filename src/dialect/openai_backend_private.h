@@ -30,8 +30,9 @@ struct str openai_reasoning_of(yyjson_val *message);
 /* The text inside {"input":"…"}, which is how a function stands in for a
  * custom tool; other arguments are that text themselves. */
 struct str openai_custom_text(struct arena *arena, struct str arguments);
-/* A finish_reason that says that there was no answer. */
-bool openai_is_failure(struct str reason);
+/* A finish_reason that says that there was no answer: sets *error. */
+bool openai_is_failure(struct str reason, enum error kind,
+                       struct chat_error *error);
 /* Why the answer ended, by its reason and by what is in it: servers say "stop"
  * where a call was forced. */
 enum chat_finish openai_finish_of(struct str reason, bool has_calls,

@@ -60,9 +60,13 @@ struct str openai_custom_text(struct arena *arena, struct str arguments)
     return arguments;
 }
 
-bool openai_is_failure(struct str reason)
+bool openai_is_failure(struct str reason, enum error kind,
+                       struct chat_error *error)
 {
-    return str_eq(reason, STR("abort")) || str_eq(reason, STR("error"));
+    if (!str_eq(reason, STR("abort")) && !str_eq(reason, STR("error")))
+        return false;
+    *error = (struct chat_error){.error = kind, .status = 500};
+    return true;
 }
 
 enum chat_finish openai_finish_of(struct str reason, bool has_calls,
@@ -192,10 +196,8 @@ static bool read_choice(struct arena *arena, yyjson_val *choice,
     struct str reason = json_get_text(choice, STR("finish_reason"));
     bool has_calls;
 
-    if (openai_is_failure(reason)) {
-        *error = (struct chat_error){.error = ERR_BACKEND_STATUS};
+    if (openai_is_failure(reason, ERR_BACKEND_STATUS, error))
         return false;
-    }
     read_message(arena, json_get(choice, STR("message")), names, answer);
     if (answer->block_count == 0 && answer->refusal.len == 0 && reason.len == 0)
         return false; /* an empty success is none */

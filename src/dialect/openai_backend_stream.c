@@ -408,11 +408,12 @@ static void take_reason(struct openai_chunks *chunks, yyjson_val *choice,
                         const struct chat_listener *listener)
 {
     struct str reason = json_get_text(choice, STR("finish_reason"));
+    struct chat_error error;
 
     if (reason.len == 0 || chunks->has_reason)
         return;
-    if (openai_is_failure(reason)) {
-        fail(chunks, &(struct chat_error){.error = ERR_STREAM_ERROR}, listener);
+    if (openai_is_failure(reason, ERR_STREAM_ERROR, &error)) {
+        fail(chunks, &error, listener);
         return;
     }
     chunks->has_reason = true;

@@ -124,20 +124,22 @@ struct str recall_note(struct recall *recall)
 
 /* --- and is put back ---------------------------------------------------- */
 
-/* The one text of a message; false when there are several. */
-static bool find_text(const struct chat_message *message,
-                      const struct chat_part **text)
+/* All that a message says, in one text.  False where there is more in it than
+ * text, calls and thinking.  If the caller has kept the thinking himself, the
+ * note has the same, and knows where it stood. */
+static bool join_texts(struct arena *arena, const struct chat_message *message,
+                       struct str *text)
 {
-    *text = NULL;
+    *text = STR("");
     for (unsigned i = 0; i < message->part_count; i++) {
         const struct chat_part *part = &message->parts[i];
 
-        if (part->kind == CHAT_CALL ||
-            (part->kind == CHAT_THINKING && part->block == NULL))
+        if (part->kind == CHAT_CALL || part->kind == CHAT_THINKING)
             continue;
-        if (part->kind != CHAT_TEXT || *text != NULL)
-            return false; /* signed thinking, too: the caller brings his own */
-        *text = part;
+        if (part->kind != CHAT_TEXT)
+            return false;
+        *text =
+            text->len == 0 ? part->text : arena_join(arena, *text, part->text);
     }
     return true;
 }
@@ -155,8 +157,7 @@ static bool has_hash(yyjson_val *root, struct str text)
 struct rebuilt {
     struct chat *chat;
     struct chat_message *message;
-    const struct chat_part *text;
-    size_t at; /* in the text */
+    struct str text; /* what is left of it */
     struct chat_part *parts;
     unsigned part_count;
     unsigned call_count;
@@ -177,15 +178,28 @@ static bool rebuild_block(struct rebuilt *new, yyjson_val *block)
         return true;
     }
     if (run > 0) {
-        if (new->text == NULL || (size_t)run > new->text->text.len - new->at)
+        if ((size_t)run > new->text.len)
             return false;
-        *part = *new->text;
-        part->text = str_slice(new->text->text, new->at, new->at + (size_t)run);
-        new->at += (size_t)run;
+        part->text = str_slice(new->text, 0, (size_t)run);
+        new->text = str_slice(new->text, (size_t)run, new->text.len);
         return true;
     }
     chat_thinking(new->chat, block, part);
     return true;
+}
+
+/* A breakpoint of the caller's stays, behind the last text. */
+static void keep_cache(const struct chat_message *message,
+                       const struct rebuilt *new)
+{
+    struct chat_part *last = NULL;
+
+    for (unsigned i = 0; i < new->part_count; i++)
+        if (new->parts[i].kind == CHAT_TEXT)
+            last = &new->parts[i];
+    for (unsigned i = 0; i < message->part_count && last != NULL; i++)
+        if (message->parts[i].cache != NULL)
+            last->cache = message->parts[i].cache;
 }
 
 bool recall_apply(struct arena *arena, struct chat *chat,
@@ -196,9 +210,9 @@ bool recall_apply(struct arena *arena, struct chat *chat,
     struct json_error ignored;
     yyjson_val *blocks;
 
-    if (!find_text(message, &new.text) ||
+    if (!join_texts(arena, message, &new.text) ||
         !json_read(arena, note, &doc, &ignored) ||
-        !has_hash(doc.root, new.text == NULL ? STR("") : new.text->text))
+        !has_hash(doc.root, new.text))
         return false;
     blocks = json_get(doc.root, STR("blocks"));
     new.parts =
@@ -209,6 +223,7 @@ bool recall_apply(struct arena *arena, struct chat *chat,
     }
     if (new.call_count != message->call_count)
         return false;
+    keep_cache(message, &new);
     message->parts = new.parts;
     message->part_count = new.part_count;
     return true;

@@ -3,6 +3,7 @@
  *   message                    a message; the assistant's joins its turn
  *   reasoning, …_call          parts of the assistant's turn, in their order
  *   …_call_output              the result of a call
+ *   tool_search_output         the result of a search, which brings tools
  *   item_reference             an item that is remembered elsewhere
  *
  * Everything of the assistant's up to the next message or output is one
@@ -17,15 +18,18 @@ enum item_type {
     ITEM_REASONING,
     ITEM_CALL,
     ITEM_CUSTOM_CALL,
+    ITEM_SEARCH,
     ITEM_OUTPUT,
+    ITEM_FOUND,
     ITEM_REFERENCE,
 };
 
 struct items {
     struct field_reader *r;
     const struct responses_past *past;
-    yyjson_val **known; /* lists of items, for references */
-    unsigned known_count;
+    yyjson_val **known;      /* items that references may mean */
+    struct strmap known_ids; /* id → 1 + the place in `known` */
+    struct responses_found found;
     unsigned index;            /* input[index] */
     bool is_past;              /* what is read was said in an earlier turn */
     struct chat_message *turn; /* the assistant's, if it is still going on */
@@ -51,36 +55,48 @@ static enum item_type type_of(yyjson_val *item)
         {STR_INIT("reasoning"), ITEM_REASONING},
         {STR_INIT("function_call"), ITEM_CALL},
         {STR_INIT("custom_tool_call"), ITEM_CUSTOM_CALL},
+        {STR_INIT("tool_search_call"), ITEM_SEARCH},
         {STR_INIT("function_call_output"), ITEM_OUTPUT},
         {STR_INIT("custom_tool_call_output"), ITEM_OUTPUT},
+        {STR_INIT("tool_search_output"), ITEM_FOUND},
         {STR_INIT("item_reference"), ITEM_REFERENCE},
     };
     yyjson_val *type = json_get(item, STR("type"));
+    enum item_type found = ITEM_OTHER;
 
     if (type == NULL && json_get(item, STR("role")) != NULL)
         return ITEM_MESSAGE;
     for (size_t i = 0; i < COUNT_OF(types); i++)
         if (str_eq(json_text(type), types[i].name))
-            return types[i].type;
-    return ITEM_OTHER;
+            found = types[i].type;
+    /* a search that a server did has no id that joins call and result */
+    if ((found == ITEM_SEARCH || found == ITEM_FOUND) &&
+        json_get(item, STR("call_id")) == NULL)
+        return ITEM_OTHER;
+    return found;
 }
 
 /* What is said by item: itself, or what it refers to; NULL when nobody knows
  * that. */
-static yyjson_val *meant_by(const struct items *t, yyjson_val *item)
+static yyjson_val *meant_by(struct items *t, yyjson_val *item)
 {
-    struct str id = json_get_text(item, STR("id"));
+    size_t *place;
 
     if (type_of(item) != ITEM_REFERENCE)
         return item;
-    for (unsigned i = 0; i < t->known_count; i++) {
-        json_each_item (known, t->known[i]) {
-            if (str_eq(json_get_text(known, STR("id")), id) &&
-                type_of(known) != ITEM_REFERENCE)
-                return known;
-        }
-    }
-    return NULL;
+    if (t->known == NULL)
+        return NULL;
+    place = strmap_find(&t->known_ids, json_get_text(item, STR("id")));
+    return place == NULL ? NULL : t->known[*place - 1];
+}
+
+/* Each stored item comes once: a thousand references must not make it a
+ * thousand times as much. */
+static void use_up(struct items *t, yyjson_val *item)
+{
+    if (type_of(item) == ITEM_REFERENCE)
+        t->known[*strmap_find(&t->known_ids, json_get_text(item, STR("id"))) -
+                 1] = NULL;
 }
 
 /* --- items -------------------------------------------------------------- */
@@ -205,8 +221,9 @@ static struct str as_text(struct arena *arena, yyjson_val *value)
     return copy;
 }
 
-static bool read_call(struct items *t, yyjson_val *item, bool is_custom)
+static bool read_call(struct items *t, yyjson_val *item, enum item_type type)
 {
+    bool is_custom = type == ITEM_CUSTOM_CALL;
     struct chat_part *part = &t->turn->parts[t->turn->part_count++];
     struct chat_call *call = &t->turn->calls[t->turn->call_count];
     struct str key = is_custom ? STR("input") : STR("arguments");
@@ -223,9 +240,12 @@ static bool read_call(struct items *t, yyjson_val *item, bool is_custom)
         return false;
     if (call->id.len == 0)
         return field_missing(t->r, item_path(t, ".call_id"));
-    if (call->name.len == 0)
+    if (type == ITEM_SEARCH)
+        call->name = RESPONSES_SEARCH;
+    else if (call->name.len == 0)
         return field_missing(t->r, item_path(t, ".name"));
-    call->name = responses_full_name(t->r->arena, space, call->name);
+    else
+        call->name = responses_full_name(t->r->arena, space, call->name);
     if (yyjson_is_obj(arguments)) /* not by the book, but clear */
         call->arguments = as_text(t->r->arena, arguments);
     else if (!field_take_text(t->r, item, key, path, &call->arguments))
@@ -249,6 +269,34 @@ static bool read_output(struct items *t, yyjson_val *item)
     return responses_read_content(t->r, t->index, "output", output, message);
 }
 
+/* The tools are there from now on; the model is told their names. */
+static bool read_found(struct items *t, yyjson_val *item)
+{
+    struct chat_message *message = message_add(t, CHAT_TOOL, 1);
+    struct chat *chat = t->r->chat;
+    unsigned first = chat->tool_count;
+    struct buf says;
+
+    if (!field_take_text(t->r, item, STR("call_id"), item_path(t, ""),
+                         &message->call_id) ||
+        !responses_add_tools(t->r, json_get(item, STR("tools")),
+                             item_path(t, ".tools"), &t->found))
+        return false;
+    buf_init(&says, SIZE_MAX / 2);
+    for (unsigned i = first; i < chat->tool_count; i++) {
+        buf_put(&says, i == first ? STR("Found: ") : STR(", "));
+        buf_put(&says, names_plain(t->r->arena, chat->tools[i].name));
+    }
+    if (says.len == 0)
+        buf_put(&says, STR("Nothing else was found."));
+    message->content_is_string = true;
+    message->part_count = 1;
+    message->parts[0].text = arena_copy(t->r->arena, buf_str(&says));
+    chat->characters += str_code_points(message->parts[0].text);
+    buf_fini(&says);
+    return true;
+}
+
 /* --- lists of items ----------------------------------------------------- */
 
 /* Whether it belongs to the assistant's turn. */
@@ -258,6 +306,7 @@ static bool is_said(yyjson_val *item)
     case ITEM_REASONING:
     case ITEM_CALL:
     case ITEM_CUSTOM_CALL:
+    case ITEM_SEARCH:
         return true;
     case ITEM_MESSAGE:
         return is_assistant(item);
@@ -281,7 +330,8 @@ static void turn_open(struct items *t, yyjson_val *from, yyjson_val *end)
         if (!is_said(meant))
             break;
         parts += yyjson_arr_size(json_get(meant, STR("content"))) + 1;
-        calls += type == ITEM_CALL || type == ITEM_CUSTOM_CALL;
+        calls += type == ITEM_CALL || type == ITEM_CUSTOM_CALL ||
+                 type == ITEM_SEARCH;
     }
     t->turn = message_add(t, CHAT_ASSISTANT, parts);
     t->turn->calls = ARENA_ARRAY(t->r->arena, struct chat_call, calls);
@@ -324,11 +374,11 @@ static bool miss_reference(struct items *t, yyjson_val *item)
         chat_other(t->r->chat, t->r->arena, STR("input[].item_reference"));
         return true;
     }
-    return chat_refuse(t->r->error, t->r->arena, ERR_UNSUPPORTED_PARAMETER,
-                       path,
-                       "%.*s: no item \"%.*s\" is stored (any more); send the "
-                       "item itself",
-                       STR_ARG(path), STR_ARG(shown));
+    return chat_refuse(
+        t->r->error, t->r->arena, ERR_UNSUPPORTED_PARAMETER, path,
+        "%.*s: no item \"%.*s\" is stored, or it was here before; send the "
+        "item itself",
+        STR_ARG(path), STR_ARG(shown));
 }
 
 /* Members of items: an item's own id and status say nothing to a model.  What
@@ -348,6 +398,11 @@ static void note_item(struct items *t, yyjson_val *item, enum item_type type)
         /* a result's name is its call's */
         [ITEM_OUTPUT] = {STR_INIT("call_id"), STR_INIT("output"),
                          STR_INIT("name"), STR_INIT("namespace")},
+        [ITEM_SEARCH] = {STR_INIT("call_id"), STR_INIT("arguments"),
+                         STR_INIT("execution")},
+        [ITEM_FOUND] = {STR_INIT("call_id"), STR_INIT("tools"),
+                        STR_INIT("execution")},
+        [ITEM_REFERENCE] = {{NULL, 0}},
     };
     struct str known[COUNT_OF(common) + COUNT_OF(own[0])];
 
@@ -371,6 +426,7 @@ static bool read_item(struct items *t, yyjson_val *item, yyjson_val *end)
         turn_open(t, item, end);
     if (meant == item && type_of(item) != ITEM_OTHER)
         note_item(t, item, type_of(item));
+    use_up(t, item);
     switch (type_of(meant)) {
     case ITEM_MESSAGE:
         return read_message(t, meant);
@@ -379,9 +435,12 @@ static bool read_item(struct items *t, yyjson_val *item, yyjson_val *end)
         return true;
     case ITEM_CALL:
     case ITEM_CUSTOM_CALL:
-        return read_call(t, meant, type_of(meant) == ITEM_CUSTOM_CALL);
+    case ITEM_SEARCH:
+        return read_call(t, meant, type_of(meant));
     case ITEM_OUTPUT:
         return read_output(t, meant);
+    case ITEM_FOUND:
+        return read_found(t, meant);
     case ITEM_REFERENCE:
     case ITEM_OTHER:
         break;
@@ -447,6 +506,31 @@ static bool parse_all(struct items *t, const struct str *texts, size_t count,
     return true;
 }
 
+static bool know(struct items *t, const struct chat *chat)
+{
+    yyjson_val **lists;
+    size_t count = 0;
+
+    if (!parse_all(t, chat->known, chat->known_count, &lists))
+        return false;
+    for (unsigned i = 0; i < chat->known_count; i++)
+        count += yyjson_arr_size(lists[i]);
+    t->known = ARENA_ARRAY(t->r->arena, yyjson_val *, count + 1);
+    strmap_init(&t->known_ids, t->r->arena);
+    count = 0;
+    for (unsigned i = 0; i < chat->known_count; i++) {
+        json_each_item (item, lists[i]) {
+            struct str id = json_get_text(item, STR("id"));
+
+            if (id.len == 0 || type_of(item) == ITEM_REFERENCE)
+                continue;
+            t->known[count++] = item;
+            *strmap_at(&t->known_ids, id) = count;
+        }
+    }
+    return true;
+}
+
 static void add_instructions(struct items *t, yyjson_val *text)
 {
     struct chat_message *message = message_add(t, CHAT_SYSTEM, 1);
@@ -468,12 +552,9 @@ bool responses_read_messages(struct field_reader *r,
     yyjson_val **turns = NULL;
     size_t most = yyjson_arr_size(input) + 2;
 
-    if (past != NULL) {
-        items.known_count = chat->known_count;
-        if (!parse_all(&items, past->turns, turn_count, &turns) ||
-            !parse_all(&items, chat->known, chat->known_count, &items.known))
-            return false;
-    }
+    if (past != NULL && (!parse_all(&items, past->turns, turn_count, &turns) ||
+                         !know(&items, chat)))
+        return false;
     for (size_t i = 0; i < turn_count; i++)
         most += yyjson_arr_size(turns[i]) + 1;
     chat->messages = ARENA_ARRAY(r->arena, struct chat_message, most);

@@ -110,19 +110,19 @@ static bool read_part(struct field_reader *r, yyjson_val *value,
         {STR_INIT("input_image"), CHAT_IMAGE},
         {STR_INIT("input_file"), CHAT_FILE},
     };
-    struct str type;
+    yyjson_val *type = json_get(value, STR("type"));
 
     if (!yyjson_is_obj(value))
         return field_wrong_type(r, part_path(r, at, ""), "an object", value);
-    if (!field_take_text(r, value, STR("type"), part_path(r, at, ""), &type))
-        return false;
-    if (type.len == 0)
+    if (type == NULL)
         return field_missing(r, part_path(r, at, ".type"));
+    if (!yyjson_is_str(type))
+        return field_wrong_type(r, part_path(r, at, ".type"), "a string", type);
     part->kind = CHAT_OTHER;
     part->index = at.part;
     part->cache = json_get(value, STR("prompt_cache_breakpoint"));
     for (size_t i = 0; i < COUNT_OF(kinds); i++)
-        if (str_eq(type, kinds[i].name))
+        if (str_eq(json_text(type), kinds[i].name))
             part->kind = kinds[i].kind;
     switch (part->kind) {
     case CHAT_TEXT:
@@ -134,7 +134,7 @@ static bool read_part(struct field_reader *r, yyjson_val *value,
     case CHAT_FILE:
         return read_file(r, value, at, part);
     default:
-        part->text = type;
+        part->text = json_text(type);
         return true;
     }
 }

@@ -6,6 +6,7 @@
 
 #include "field.h"
 #include "responses.h"
+#include "strmap.h"
 
 /* --- requests ----------------------------------------------------------- */
 
@@ -15,6 +16,18 @@ extern const size_t responses_field_count;
 
 bool responses_read_tools(struct field_reader *r, yyjson_val *value);
 bool responses_read_choice(struct field_reader *r, yyjson_val *value);
+
+/* The tools so far, while searches bring more; zero at first. */
+struct responses_found {
+    bool is_open;
+    struct strmap names;
+    size_t cap; /* chat->tools has room for so many */
+};
+
+/* The tools that a search has found, the member "tools" of an item, which
+ * stands at `path`: behind those that are there, each name once. */
+bool responses_add_tools(struct field_reader *r, yyjson_val *value,
+                         struct str path, struct responses_found *found);
 
 /* What came before the request; see read_history in format.h. */
 struct responses_past {
@@ -36,6 +49,8 @@ bool responses_read_messages(struct field_reader *r,
 /* The name of a tool that may stand in a namespace: see NAMES_SPACE_MARK. */
 struct str responses_full_name(struct arena *arena, struct str space,
                                struct str name);
+/* The search for tools, which the caller does: no name of a tool. */
+#define RESPONSES_SEARCH STR("tool_search\x1f")
 /* The way back; *space is empty for a tool in no namespace. */
 struct str responses_inner_name(struct str full, struct str *space);
 
@@ -62,6 +77,8 @@ struct responses_item {
     struct chat_call call;          /* CALL */
 };
 
+/* The call is a search for tools. */
+bool responses_is_search(const struct chat_call *call);
 /* What a model wrote, empty when that is no call's arguments. */
 struct str responses_arguments(const struct chat_call *call);
 

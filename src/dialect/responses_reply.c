@@ -15,13 +15,20 @@ struct str responses_arguments(const struct chat_call *call)
                                                         : call->arguments;
 }
 
+bool responses_is_search(const struct chat_call *call)
+{
+    return str_eq(call->name, RESPONSES_SEARCH);
+}
+
 static struct str item_prefix(const struct responses_item *item)
 {
     switch (item->kind) {
     case RESPONSES_REASONING:
         return STR("rs_");
     case RESPONSES_CALL:
-        return item->call.is_custom ? STR("ctc_") : STR("fc_");
+        return item->call.is_custom               ? STR("ctc_")
+               : responses_is_search(&item->call) ? STR("tsc_")
+                                                  : STR("fc_");
     default:
         return STR("msg_");
     }
@@ -154,6 +161,27 @@ struct str responses_inner_name(struct str full, struct str *space)
     return str_slice(full, at + 1, full.len);
 }
 
+/* An object, and not its text. */
+static void put_search(struct json_out *out, const struct responses_item *item)
+{
+    struct json_error ignored;
+    struct json_doc doc;
+    struct arena arena;
+
+    arena_init(&arena);
+    json_member_str(out, STR("call_id"), item->call.id);
+    json_member_str(out, STR("execution"), STR("client"));
+    json_key(out, STR("arguments"));
+    if (!item->is_open &&
+        json_read(&arena, item->call.arguments, &doc, &ignored) &&
+        yyjson_is_obj(doc.root))
+        json_put_val(out, doc.root);
+    else
+        json_put_raw(out, STR("{}"));
+    put_status(out, item);
+    arena_clear(&arena);
+}
+
 static void put_call(struct json_out *out, const struct responses_item *item)
 {
     const struct chat_call *call = &item->call;
@@ -168,14 +196,22 @@ static void put_call(struct json_out *out, const struct responses_item *item)
     put_status(out, item);
 }
 
+static struct str item_type(const struct responses_item *item)
+{
+    if (item->kind == RESPONSES_REASONING)
+        return STR("reasoning");
+    if (item->kind != RESPONSES_CALL)
+        return STR("message");
+    if (responses_is_search(&item->call))
+        return STR("tool_search_call");
+    return item->call.is_custom ? STR("custom_tool_call")
+                                : STR("function_call");
+}
+
 void responses_put_item(struct json_out *out, const struct responses_item *item)
 {
     json_open(out, '{');
-    json_member_str(out, STR("type"),
-                    item->kind == RESPONSES_REASONING ? STR("reasoning")
-                    : item->kind != RESPONSES_CALL    ? STR("message")
-                    : item->call.is_custom            ? STR("custom_tool_call")
-                                                      : STR("function_call"));
+    json_member_str(out, STR("type"), item_type(item));
     responses_put_item_id(out, STR("id"), item);
     switch (item->kind) {
     case RESPONSES_REASONING:
@@ -184,7 +220,10 @@ void responses_put_item(struct json_out *out, const struct responses_item *item)
             put_sealed(out, item->block);
         break;
     case RESPONSES_CALL:
-        put_call(out, item);
+        if (responses_is_search(&item->call))
+            put_search(out, item);
+        else
+            put_call(out, item);
         break;
     default:
         put_status(out, item);
@@ -421,7 +460,8 @@ void responses_write_answer(const struct answer_style *style,
 struct str responses_id_of_item(struct arena *arena, struct str item_id)
 {
     static const struct str prefixes[] = {STR_INIT("rs_"), STR_INIT("msg_"),
-                                          STR_INIT("fc_"), STR_INIT("ctc_")};
+                                          STR_INIT("fc_"), STR_INIT("ctc_"),
+                                          STR_INIT("tsc_")};
     size_t end = item_id.len;
 
     while (end > 0 && item_id.ptr[end - 1] >= '0' &&

@@ -406,6 +406,7 @@ bool responses_read_request(struct arena *arena, struct str body,
     if (chat->items.len == 0)
         return field_missing(&reader, STR("input"));
     chat->fixed_characters = chat->characters;
+    chat->fixed_tools = chat->tool_count;
     if (!responses_read_messages(&reader, NULL))
         return false;
     /* with a past there may be more to come */
@@ -423,6 +424,7 @@ bool responses_read_history(struct arena *arena, const struct str texts[],
     struct responses_past past = {texts, count};
 
     chat->characters = chat->fixed_characters;
+    chat->tool_count = chat->fixed_tools;
     chat->image_count = 0;
     chat->file_count = 0;
     return responses_read_messages(&reader, &past) && has_messages(&reader);

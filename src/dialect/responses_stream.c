@@ -134,8 +134,13 @@ static const struct kind custom_call = {NULL,
                                         {NULL, 0},
                                         STR_INIT("input")};
 
+/* Has no events of its own. */
+static const struct kind search_call = {.delta = NULL};
+
 static const struct kind *kind_of(const struct responses_item *item)
 {
+    if (item->kind == RESPONSES_CALL && responses_is_search(&item->call))
+        return &search_call;
     return item->kind == RESPONSES_CALL && item->call.is_custom
                ? &custom_call
                : &kinds[item->kind];
@@ -204,6 +209,9 @@ static void item_delta(struct responses_stream *s, struct str text,
 
     if (text.len == 0)
         return;
+    buf_put(&s->text, text);
+    if (kind_of(&s->item)->delta == NULL)
+        return;
     if (!s->has_part)
         part_begin(s, buf);
     out = item_event_open(s, kind_of(&s->item)->delta, kind_of(&s->item)->list,
@@ -211,7 +219,6 @@ static void item_delta(struct responses_stream *s, struct str text,
     json_member_str(&out, STR("delta"), text);
     put_logprobs(s, &out);
     event_close(&out);
-    buf_put(&s->text, text);
 }
 
 static void part_end(struct responses_stream *s, struct buf *buf)
@@ -246,7 +253,7 @@ static void item_end(struct responses_stream *s, const struct chat_block *block,
     s->item.call.arguments = buf_str(&s->text);
     if (s->style.wants_encrypted)
         s->item.block = block;
-    if (s->has_part)
+    if (s->has_part && kind_of(&s->item)->done != NULL)
         part_end(s, buf);
     item_event(s, "output_item.done", buf);
     kept.comma = s->output.len > 0;

@@ -4,10 +4,11 @@
  * custom     takes free text; a grammar goes into its description, since no
  *            backend holds a tool's input to one
  * namespace  functions under a name of their own: each becomes a tool
+ * tool_search  where the caller searches: a tool, whose calls and results
+ *            are items of their own
  * others     run at OpenAI's or are known to its models only: no backend here
- *            has them.  They are left out and named: agents send some with
- *            every request.  A request with no other tools counts on them, and
- *            says so in chat->server_tool_count */
+ *            has them.  They are noted, and the configuration says whether they
+ *            are left out or refused */
 #include "responses_private.h"
 
 struct str responses_full_name(struct arena *arena, struct str space,
@@ -22,6 +23,23 @@ static struct str inner_path(struct field_reader *r, struct str path,
                              const char *member)
 {
     return arena_printf(r->arena, "%.*s.%s", STR_ARG(path), member);
+}
+
+static bool read_schema(struct field_reader *r, yyjson_val *value,
+                        struct str path, struct chat_tool *tool)
+{
+    tool->schema = json_get(value, STR("parameters"));
+    if (tool->schema != NULL && !yyjson_is_obj(tool->schema))
+        return field_wrong_type(r, inner_path(r, path, "parameters"),
+                                "an object", tool->schema);
+    return true;
+}
+
+static void count_tool(struct field_reader *r, const struct chat_tool *tool)
+{
+    r->chat->characters += str_code_points(tool->name) +
+                           str_code_points(tool->description) +
+                           json_characters(tool->schema);
 }
 
 static bool read_tool(struct field_reader *r, yyjson_val *value,
@@ -47,19 +65,29 @@ static bool read_tool(struct field_reader *r, yyjson_val *value,
     tool->is_strict = json_is_true(strict);
     tool->cache = json_get(value, STR("cache_control"));
     tool->name = responses_full_name(r->arena, space, tool->name);
-    if (tool->is_custom) {
-        if (field_describe_grammar(r, json_get(value, STR("format")), tool))
-            chat_other(r->chat, r->arena, STR("tools[].format"));
-    } else {
-        tool->schema = json_get(value, STR("parameters"));
-        if (tool->schema != NULL && !yyjson_is_obj(tool->schema))
-            return field_wrong_type(r, inner_path(r, path, "parameters"),
-                                    "an object", tool->schema);
+    if (!tool->is_custom) {
+        if (!read_schema(r, value, path, tool))
+            return false;
+    } else if (field_describe_grammar(r, json_get(value, STR("format")),
+                                      tool)) {
+        chat_other(r->chat, r->arena, STR("tools[].format"));
     }
     field_note_members(r, value, STR("tools[]."), known, COUNT_OF(known));
-    r->chat->characters += str_code_points(tool->name) +
-                           str_code_points(tool->description) +
-                           json_characters(tool->schema);
+    count_tool(r, tool);
+    return true;
+}
+
+static bool read_search(struct field_reader *r, yyjson_val *value,
+                        struct str path)
+{
+    struct chat_tool *tool = &r->chat->tools[r->chat->tool_count++];
+
+    tool->name = RESPONSES_SEARCH;
+    if (!field_take_text(r, value, STR("description"), path,
+                         &tool->description) ||
+        !read_schema(r, value, path, tool))
+        return false;
+    count_tool(r, tool);
     return true;
 }
 
@@ -116,6 +144,9 @@ static bool read_entry(struct field_reader *r, yyjson_val *value,
         return field_missing(r, inner_path(r, path, "type"));
     if (str_eq(type, STR("namespace")) && space.len == 0)
         return read_namespace(r, value, path);
+    if (str_eq(type, STR("tool_search")) &&
+        str_eq(json_get_text(value, STR("execution")), STR("client")))
+        return read_search(r, value, path);
     is_custom = str_eq(type, STR("custom"));
     if (is_custom || str_eq(type, STR("function"))) {
         struct chat_tool *tool = &r->chat->tools[r->chat->tool_count++];
@@ -130,27 +161,74 @@ static bool read_entry(struct field_reader *r, yyjson_val *value,
     return true;
 }
 
-bool responses_read_tools(struct field_reader *r, yyjson_val *value)
+/* Adds them to chat->tools, which have room for *cap and may move. */
+static bool add_list(struct field_reader *r, yyjson_val *value, struct str path,
+                     size_t *cap)
 {
     struct chat *chat = r->chat;
-    size_t most = yyjson_arr_size(value);
+    size_t most = chat->tool_count + yyjson_arr_size(value);
     unsigned i = 0;
 
     if (!yyjson_is_arr(value))
-        return field_wrong_type(r, STR("tools"), "an array", value);
+        return field_wrong_type(r, path, "an array", value);
     json_each_item (item, value) {
         most += yyjson_arr_size(json_get(item, STR("tools")));
     }
-    chat->tools = ARENA_ARRAY(r->arena, struct chat_tool, most);
+    if (most > *cap) {
+        struct chat_tool *grown;
+
+        *cap = most > 2 * *cap ? most : 2 * *cap;
+        grown = ARENA_ARRAY(r->arena, struct chat_tool, *cap);
+        if (chat->tool_count > 0)
+            memcpy(grown, chat->tools, chat->tool_count * sizeof(*grown));
+        chat->tools = grown;
+    }
     json_each_item (entry, value) {
         if (!read_entry(r, entry, STR(""),
-                        arena_printf(r->arena, "tools[%u]", i++)))
+                        arena_printf(r->arena, "%.*s[%u]", STR_ARG(path), i++)))
             return false;
     }
-    if (chat->tool_count > 0) {
-        chat->server_tool_count = 0;
-        chat->server_tool = (struct str){NULL, 0};
+    return true;
+}
+
+bool responses_read_tools(struct field_reader *r, yyjson_val *value)
+{
+    size_t cap = 0;
+
+    return add_list(r, value, STR("tools"), &cap);
+}
+
+static bool is_new(struct responses_found *found, const struct chat_tool *tool)
+{
+    return ++*strmap_at(&found->names, tool->name) == 1;
+}
+
+bool responses_add_tools(struct field_reader *r, yyjson_val *value,
+                         struct str path, struct responses_found *found)
+{
+    struct chat *chat = r->chat;
+    unsigned count = chat->tool_count;
+    unsigned server_tool_count = chat->server_tool_count;
+    struct str server_tool = chat->server_tool;
+
+    if (!found->is_open) {
+        found->is_open = true;
+        found->cap = count;
+        strmap_init(&found->names, r->arena);
+        for (unsigned i = 0; i < count; i++)
+            (void)is_new(found, &chat->tools[i]);
     }
+    if (!add_list(r, value, path, &found->cap))
+        return false;
+    chat->server_tool_count = server_tool_count;
+    chat->server_tool = server_tool;
+    for (unsigned i = count; i < chat->tool_count; i++)
+        if (is_new(found, &chat->tools[i]))
+            chat->tools[count++] = chat->tools[i];
+    /* whoever comes next finds zeros there */
+    memset(chat->tools + count, 0,
+           (chat->tool_count - count) * sizeof(*chat->tools));
+    chat->tool_count = count;
     return true;
 }
 

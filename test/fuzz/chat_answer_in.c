@@ -29,8 +29,8 @@ static void check_answer(const struct chat_answer *answer)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct format *const callers[] = {&format_chat,
-                                                   &format_messages};
+    static const struct format *const callers[] = {
+        &format_chat, &format_messages, &format_responses};
     struct chat_error error = {.error = OK};
     struct chat_answer answer;
     struct arena arena;

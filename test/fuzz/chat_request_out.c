@@ -46,8 +46,8 @@ static void check_body(struct arena *arena, struct str body)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct format *const callers[] = {&format_chat,
-                                                   &format_messages};
+    static const struct format *const callers[] = {
+        &format_chat, &format_messages, &format_responses};
     struct str body = fuzz_input(data, size);
 
     for (size_t i = 0; i < COUNT_OF(callers); i++) {

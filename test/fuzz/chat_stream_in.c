@@ -1,5 +1,5 @@
 /* A stream of a Chat Completions backend, cut anywhere: the same events, in the
- * order that is promised; and frames of JSON for a caller of Messages. */
+ * order that is promised; and frames of JSON for a caller of any format. */
 #include "check.h"
 #include "dialect/oracle.h"
 #include "dialect/order.h"
@@ -24,7 +24,7 @@ static void check_frames(struct str text)
     sse_decoder_fini(&decoder);
 }
 
-static void translate(struct str bytes)
+static void translate(struct str bytes, const struct format *to)
 {
     struct answer answer;
     struct arena memory;
@@ -33,7 +33,7 @@ static void translate(struct str bytes)
 
     arena_init(&memory);
     buf_init(&out, OUT_MAX);
-    answer_init(&answer, &memory, &format_chat, &format_messages, &oracle_style,
+    answer_init(&answer, &memory, &format_chat, to, &oracle_style,
                 oracle_names(), EVENT_MAX);
     (void)answer_feed(&answer, bytes, &out);
     status = answer_close(&answer, &out);
@@ -56,6 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     bytes = fuzz_input(data + 1, size - 1);
     order_check(&format_chat, true, bytes, data[0]);
-    translate(bytes);
+    translate(bytes, &format_messages);
+    translate(bytes, &format_responses);
     return 0;
 }

@@ -28,7 +28,7 @@ const understood: Record<string, string[]> = {
   'messages messages[].content[].content[]': ['text', 'image', 'document'],
   'messages tools[]': ['custom'],
   'responses tool_choice': ['function', 'custom', 'allowed_tools'],
-  'responses tools[]': ['function', 'custom', 'namespace'],
+  'responses tools[]': ['function', 'custom', 'namespace', 'tool_search'],
   'responses input[]': [
     'message',
     'reasoning',
@@ -36,6 +36,8 @@ const understood: Record<string, string[]> = {
     'custom_tool_call',
     'function_call_output',
     'custom_tool_call_output',
+    'tool_search_call',
+    'tool_search_output',
   ],
   'responses input[].content[]': ['input_text', 'output_text', 'refusal', 'input_image', 'input_file'],
   'responses input[].output[]': ['input_text', 'input_image', 'input_file'],

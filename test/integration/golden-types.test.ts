@@ -6,7 +6,18 @@ const kinds: Record<string, kind.Kind | null> = {
   'anthropic-to-chat': kind.completion,
   'anthropic-to-chat-error': kind.chatError,
   'anthropic-to-chat-stream': kind.chunk,
+  'anthropic-to-responses': kind.response,
+  'anthropic-to-responses-stream': kind.responseEvent,
   'chat-to-anthropic': kind.toAnthropic,
+  'chat-to-messages': kind.message,
+  'chat-to-messages-error': kind.messagesError,
+  'chat-to-messages-stream': kind.messageEvent,
+  'chat-to-responses': kind.response,
+  'chat-to-responses-stream': kind.responseEvent,
+  'messages-round-trip': kind.fromMessages(kind.toAnthropic),
+  'messages-to-chat': kind.fromMessages(kind.toVllm),
+  'responses-to-anthropic': kind.toAnthropic,
+  'responses-to-chat': kind.toVllm,
   sse: null,
 };
 

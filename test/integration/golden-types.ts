@@ -21,7 +21,10 @@ export interface Kind {
 }
 
 const openaiError = '{ error: OpenAI.ErrorObject }';
-const anthropicError = 'Anthropic.ErrorResponse';
+/** The API documents two kinds that the SDK's type lacks. */
+const bareError =
+  "{ type: 'error'; error: Anthropic.ErrorObject | { type: 'conflict_error' | 'request_too_large'; message: string } }";
+const anthropicError = `${bareError} & { request_id: string | null }`;
 
 const vllm = ['reasoning', 'reasoning_content', 'stop_reason', 'thinking_blocks'];
 
@@ -31,7 +34,7 @@ export const message: Kind = { type: 'Anthropic.Message', beside: [], error: ant
 export const messageEvent: Kind = {
   type: 'Anthropic.RawMessageStreamEvent',
   beside: [],
-  error: "Omit<Anthropic.ErrorResponse, 'request_id'>",
+  error: bareError,
 };
 
 const echo = {
@@ -68,6 +71,8 @@ export const toVllm: Kind = {
   beside: ['top_k', 'continuous_usage_stats', 'reasoning_content'],
   error: openaiError,
 };
+/** Who speaks Messages is refused in its words. */
+export const fromMessages = (kind: Kind): Kind => ({ ...kind, error: anthropicError });
 export const chatError: Kind = { type: openaiError, beside: ['details'], error: openaiError };
 export const messagesError: Kind = { type: anthropicError, beside: ['details'], error: anthropicError };
 

@@ -3,6 +3,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import OpenAI from 'openai';
@@ -161,6 +164,18 @@ export class Weir {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: Weir.environment(env),
     }));
+  }
+
+  /** With a configuration file of that text. */
+  static async configured(text: string, env: Record<string, string> = {}): Promise<Weir> {
+    const folder = mkdtempSync(join(tmpdir(), 'weir-'));
+    const file = join(folder, 'weir.yaml');
+    writeFileSync(file, text);
+    try {
+      return await Weir.start({ ...env, WEIR_CONFIG: file });
+    } finally {
+      rmSync(folder, { recursive: true }); // it has been read
+    }
   }
 
   static environment(env: Record<string, string>): Record<string, string> {

@@ -9,12 +9,13 @@ const stage = useStage();
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const python = at('../../.tools/python/bin/python');
 
-const formats = ['chat'];
+const formats = ['chat', 'responses', 'messages'];
 const common = ['text', 'stream', 'tools', 'parse', 'errors'];
+const special = ['messages_runner', 'messages_count'];
 
 /** All cases in one run: most of its time is spent on loading the SDKs. */
 async function run(model: string): Promise<Record<string, any>> {
-  const cases = formats.flatMap((format) => common.map((kind) => `${format}_${kind}`));
+  const cases = [...formats.flatMap((format) => common.map((kind) => `${format}_${kind}`)), ...special];
   const { stdout } = await promisify(execFile)(
     python,
     [at('python/clients.py'), stage.url, model, ...cases],
@@ -70,5 +71,19 @@ describe.each(tiers)('%s', (model) => {
         wrong: { class: 'BadRequestError', status: 400 },
       });
     });
+  });
+
+  test('the tool runner of Messages', () => {
+    const { calls, text, roles } = results[model]!.messages_runner;
+    expect(calls).toEqual([{ city: 'Berlin' }, { city: 'Paris' }]);
+    // no step without what was asked at first
+    expect(roles).toEqual(['user', 'assistant', 'user']);
+    expect(text).toContain('7 degrees in Berlin');
+  });
+
+  test('tokens are counted as they are charged', () => {
+    const { counted, charged } = results[model]!.messages_count;
+    expect(counted).toBeGreaterThan(3);
+    expect(counted).toBe(charged);
   });
 });

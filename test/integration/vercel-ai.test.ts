@@ -1,4 +1,5 @@
-// The Vercel AI SDK, on Chat Completions.
+// The Vercel AI SDK, on each of the three formats.
+import { createAnthropic } from '@ai-sdk/anthropic';
 import { createOpenAI } from '@ai-sdk/openai';
 import {
   APICallError, generateText, type LanguageModel, Output, stepCountIs, streamText, tool,
@@ -14,9 +15,13 @@ import {
 const stage = useStage();
 const openai = () =>
   createOpenAI({ baseURL: `${stage.url}/v1`, apiKey: 'sk-caller', fetch: stage.fetch });
+const anthropic = () =>
+  createAnthropic({ baseURL: `${stage.url}/v1`, apiKey: 'sk-caller', fetch: stage.fetch });
 
 const formats: [string, (model: string) => LanguageModel][] = [
   ['Chat Completions', (model) => openai().chat(model)],
+  ['Responses', (model) => openai().responses(model)],
+  ['Messages', (model) => anthropic()(model)],
 ];
 
 const tools = {
@@ -88,4 +93,31 @@ describe.each(formats)('%s', (_, at) => {
     expect(error).toMatchObject({ statusCode: 429, isRetryable: true });
     expect(error.message).toMatch(/rate limit/i);
   });
+});
+
+test.each([true, false])('Responses: reasoning goes back to Claude among tools (store: %s)', async (store) => {
+  const answer = await generateText({
+    model: openai().responses('claude-opus-4-8'),
+    prompt: twoCities,
+    tools,
+    stopWhen: stepCountIs(3),
+    providerOptions: { openai: { forceReasoning: true, reasoningEffort: 'high', reasoningSummary: 'auto', store } },
+  });
+  expect(answer.steps[0]!.reasoningText).toMatch(/\w/);
+  expect(answer.text).toContain('7 degrees in Berlin');
+  const { messages } = await stage.sim.lastBody('anthropic');
+  expect(messages[1].content[0]).toMatchObject({ type: 'thinking', signature: expect.stringMatching(/.{8}/) });
+});
+
+test('Messages: thinking goes back to Claude among tools', async () => {
+  const answer = await generateText({
+    model: anthropic()('claude-opus-4-8'),
+    prompt: twoCities,
+    tools,
+    stopWhen: stepCountIs(3),
+    providerOptions: { anthropic: { thinking: { type: 'adaptive' }, effort: 'high' } },
+  });
+  expect(answer.text).toContain('7 degrees in Berlin');
+  const { messages } = await stage.sim.lastBody('anthropic');
+  expect(messages[1].content[0]).toMatchObject({ type: 'thinking', signature: expect.stringMatching(/.{8}/) });
 });

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "config_value.h"
 #include "given.h"
 #include "testing.h"
 
@@ -415,7 +416,7 @@ static void settings_are_taken_over(void **state)
     assert_int_equal(s->answer_bytes, 19);
     assert_int_equal(s->memory_bytes, 20);
     assert_int_equal(s->pool_size, 21);
-    assert_true(s->is_strict && s->drops_builtin_tools);
+    assert_true(s->is_strict && s->builtin_tools == CONFIG_BUILTIN_DROP);
     assert_int_equal(s->store_bytes, 22);
     assert_int_equal(s->store_ttl_ms, 23);
     catalog_unref(catalog);
@@ -424,7 +425,7 @@ static void settings_are_taken_over(void **state)
     assert_false(catalog->settings.is_anthropic_2026_10_21);
     assert_true(catalog->settings.workers >= 1); /* auto */
     assert_false(catalog->settings.is_strict);
-    assert_false(catalog->settings.drops_builtin_tools);
+    assert_int_equal(catalog->settings.builtin_tools, CONFIG_BUILTIN_AUTO);
     assert_int_equal(catalog->settings.store_bytes, 64 << 20);
     assert_int_equal(catalog->settings.store_ttl_ms, 3600 * 1000);
     catalog_unref(catalog);
@@ -434,7 +435,7 @@ static void settings_are_taken_over(void **state)
     assert_bad("responses: {store_ttl: 0}\n",
                "responses.store_ttl: read \"0\", expected more than 0");
     assert_bad("translation: {builtin_tools: keep}\n",
-               "read \"keep\", expected refuse or drop");
+               "read \"keep\", expected auto, refuse or drop");
     catalog = given_catalog("translation: {anthropic_version: 2027-01-01}\n");
     assert_true(catalog->settings.is_anthropic_2026_10_21);
     catalog_unref(catalog);

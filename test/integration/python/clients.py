@@ -227,6 +227,7 @@ def messages_tools():
 
 def messages_runner():
     asked = []
+    sent = []
 
     @anthropic.beta_tool
     def get_weather(city: str) -> str:
@@ -238,11 +239,19 @@ def messages_runner():
         asked.append(city)
         return DEGREES[city]
 
-    runner = claude.beta.messages.tool_runner(
+    hooks = {"request": [lambda request: sent.append(json.loads(request.content))]}
+    client = claude.with_options(
+        http_client=anthropic.DefaultHttpxClient(event_hooks=hooks)
+    )
+    runner = client.beta.messages.tool_runner(
         model=model, max_tokens=500, tools=[get_weather], messages=user(CITIES)
     )
     final = runner.until_done()
-    return {"calls": [{"city": city} for city in sorted(asked)], "text": text_of(final)}
+    return {
+        "calls": [{"city": city} for city in sorted(asked)],
+        "text": text_of(final),
+        "roles": [message["role"] for message in sent[-1]["messages"]],
+    }
 
 
 def messages_parse():

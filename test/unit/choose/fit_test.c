@@ -149,6 +149,9 @@ static void assert_refused(enum error expected, const char *param,
 }
 
 #define TOOL ",\"tools\":[{\"function\":{\"name\":\"f\"}}]"
+#define NAMED(name)                                                          \
+    ",\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"" name \
+    "\"}}"
 #define SCHEMA                                                  \
     ",\"response_format\":{\"type\":\"json_schema\",\"json_"    \
     "schema\":{\"name\":\"s\",\"schema\":{\"type\":\"object\"}" \
@@ -321,17 +324,60 @@ static void images_are_counted(void **state)
                    "request has 2.");
 }
 
+static void add_search(void)
+{
+    chat.server_tool_count = 1;
+    chat.server_tool = STR("web_search");
+    chat.server_tools_exist = true;
+}
+
+static void builtin_tools_among_others_may_be_left_out(void **state)
+{
+    static const struct {
+        const char *setting, *more;
+        bool is_dropped;
+    } cases[] = {
+        {"auto", TOOL, true},
+        {"auto", "", false},
+        {"auto", TOOL NAMED("f"), true},
+        {"auto", TOOL NAMED("web_search"), false},
+        {"refuse", TOOL, false},
+        {"drop", TOOL, true},
+        {"drop", "", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        use(arena_printf(&arena,
+                         "backends:\n" ABLE CLOUD
+                         "translation: {builtin_tools: %s}\n",
+                         cases[i].setting)
+                .ptr);
+        ask("auto", cases[i].more);
+        add_search();
+        assert_int_equal(fit_drops_server_tools(&catalog->settings, &chat),
+                         cases[i].is_dropped);
+        pin("local-only");
+        assert_int_equal(decide(), cases[i].is_dropped);
+        head_clear(&head);
+        /* the cloud has it */
+        assert_decision("claude-sonnet-4-6", "none", "fit:server_tools");
+        /* or nobody has: then nothing is won by going there */
+        chat.server_tools_exist = false;
+        ask("auto", cases[i].more);
+        assert_decision("eyes", "claude-sonnet-4-6", "rule:short");
+    }
+}
+
 static void builtin_tools_are_nothing_that_a_local_model_has(void **state)
 {
     (void)state;
     use("backends:\n" ABLE CLOUD);
     ask("coder", "");
-    chat.server_tool_count = 1;
-    chat.server_tool = STR("web_search");
+    add_search();
     assert_decision("claude-sonnet-4-6", "none", "fit:server_tools");
     ask("auto", "");
-    chat.server_tool_count = 1;
-    chat.server_tool = STR("web_search");
+    add_search();
     assert_decision("claude-sonnet-4-6", "none", "fit:server_tools");
     pin("local-only");
     assert_refused(ERR_UNSUPPORTED_VALUE, "tools",
@@ -541,6 +587,7 @@ int main(void)
         with_arena(a_last_resort_is_looked_for_in_the_whole_tier),
         with_arena(images_are_counted),
         with_arena(builtin_tools_are_nothing_that_a_local_model_has),
+        with_arena(builtin_tools_among_others_may_be_left_out),
         with_arena(a_cloud_that_cannot_take_it_either_is_no_way_out),
         with_arena(the_route_tells_who_was_passed_over),
         with_arena(each_service_has_its_models),

@@ -142,22 +142,24 @@ static void results_come_first_and_then_the_rest(void **state)
     (void)state;
     asked_good(
         &asked,
-        STR(ASKED_MESSAGES(SAYS("[" CALL("a", "{}") "," CALL("b", "{}") "," CALL("c", "{}") "]") "," USER(
-            "[" TEXT("t") "," RESULT(
-                "b",
-                ",\"is_error\":true,\"content\":\"no\","
-                "\"cache_control\":{\"type\":"
-                "\"ephemeral\"}") ","
-                                  "{\"type\":\"image\"," PNG "}," RESULT(
-                                      "a",
-                                      ",\"cont"
-                                      "ent\":"
-                                      "[" TEXT(
-                                          "1") ",{\"type\":\"image\"," PNG
-                                               "},{\"type\":\"tool_reference\"}"
-                                               "]") "," RESULT("c",
-                                                               "") "]") "," USER("[" RESULT("a",
-                                                                                            ",\"content\":[]") "]"))));
+        STR(ASKED_MESSAGES(
+            SAYS("[" CALL("a", "{}") "," CALL("b", "{}") "," CALL("c", "{}") "]") "," USER(
+                "[" TEXT("t") "," RESULT(
+                    "b",
+                    ",\"is_error\":true,\"content\":\"no\","
+                    "\"cache_control\":{\"type\":"
+                    "\"ephemeral\"}") ","
+                                      "{\"type\":\"image\"," PNG "}," RESULT(
+                                          "a",
+                                          ",\"cont"
+                                          "ent\":"
+                                          "[" TEXT(
+                                              "1") ",{\"type\":\"image\"," PNG
+                                                   "},{\"type\":\"tool_"
+                                                   "reference\"}"
+                                                   "]") "," RESULT("c",
+                                                                   "") "]") "," USER("[" RESULT("a",
+                                                                                                ",\"content\":[]") "]"))));
     m = asked.chat.messages;
     assert_int_equal(asked.chat.message_count, 6);
     assert_int_equal(m[1].role, CHAT_TOOL);

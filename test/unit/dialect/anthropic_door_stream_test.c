@@ -329,7 +329,7 @@ static void an_error_is_the_last_word(void **state)
     "event: " type "\ndata: {\"type\":\"" type "\"" rest "}\n\n"
 #define BEGIN(index, body)                                         \
     FRAME("content_block_start", ",\"index\":" index ",\"content_" \
-                                                     "block\":" body)
+                                 "block\":" body)
 #define DELTA(index, type, key, text)                                    \
     FRAME("content_block_delta",                                         \
           ",\"index\":" index ",\"delta\":{\"type\":\"" type "\",\"" key \

@@ -124,13 +124,13 @@ static void to_chat(const struct golden_case *c, struct buf *actual)
 static void requests_become_what_vllm_takes(void **state)
 {
     (void)state;
-    golden_run("responses-to-chat", 1, to_chat);
+    golden_run("responses-to-chat", 4, to_chat);
 }
 
 static void requests_become_what_anthropic_takes(void **state)
 {
     (void)state;
-    golden_run("responses-to-anthropic", 2, to_anthropic);
+    golden_run("responses-to-anthropic", 7, to_anthropic);
 }
 
 /* --- answers ------------------------------------------------------------ */
@@ -188,13 +188,13 @@ static void from_chat(const struct golden_case *c, struct buf *actual)
 static void answers_of_vllm_become_responses(void **state)
 {
     (void)state;
-    golden_run("chat-to-responses", 1, from_chat);
+    golden_run("chat-to-responses", 2, from_chat);
 }
 
 static void answers_of_anthropic_become_responses(void **state)
 {
     (void)state;
-    golden_run("anthropic-to-responses", 3, from_anthropic);
+    golden_run("anthropic-to-responses", 4, from_anthropic);
 }
 
 /* --- streams ------------------------------------------------------------ */
@@ -302,13 +302,13 @@ static void stream_from_chat(const struct golden_case *c, struct buf *actual)
 static void streams_of_vllm_become_events(void **state)
 {
     (void)state;
-    golden_run("chat-to-responses-stream", 1, stream_from_chat);
+    golden_run("chat-to-responses-stream", 2, stream_from_chat);
 }
 
 static void streams_of_anthropic_become_events(void **state)
 {
     (void)state;
-    golden_run("anthropic-to-responses-stream", 2, stream_from_anthropic);
+    golden_run("anthropic-to-responses-stream", 4, stream_from_anthropic);
 }
 
 int main(void)

@@ -149,28 +149,18 @@ static void text_beside_calls_stays(void **state)
 
 static void a_custom_tools_text_comes_out_of_its_arguments(void **state)
 {
+    static const char first[] =
+        CALL("i", "sh.x", "\"{\\\"input\\\": \\\"ls\\\"}\"");
+    static const char broken[] = CALL("j", "sh.x", "\"{\\\"input\\\"\"");
+    static const char by_the_book[] =
+        "{\"id\":\"k\",\"type\":\"custom\",\"custom\":{\"name\":\"c\","
+        "\"input\":\"pwd\"}}";
+    struct str choice = arena_printf(
+        &arena, SAYS("\"tool_calls\":[%s,%s,%s]", BECAUSE("tool_calls")), first,
+        broken, by_the_book);
+
     (void)state;
-    assert_true(reads_choice(SAYS(
-        "\"tool_calls\":[" CALL(
-            "i",
-            "sh.x", "\"{\\\"input\\\": \\\"ls\\\"}\"") "," CALL("j", "sh.x",
-                                                                "\"{"
-                                                                "\\\"input\\\""
-                                                                "\"") ","
-                                                                      "{\"id\":"
-                                                                      "\"k\","
-                                                                      "\"type\""
-                                                                      ":\"custo"
-                                                                      "m\","
-                                                                      "\"custom"
-                                                                      "\":{"
-                                                                      "\"name\""
-                                                                      ":\"c\","
-                                                                      "\"input"
-                                                                      "\":"
-                                                                      "\"pwd\"}"
-                                                                      "}]",
-        BECAUSE("tool_calls"))));
+    assert_true(reads_choice(choice.ptr));
     assert_call(0, "i", "sh.x", "ls");
     assert_true(answer.blocks[0].call.is_custom);
     assert_call(1, "j", "sh.x", "{\"input\"");
@@ -244,6 +234,7 @@ static void a_failure_lets_the_next_backend_try(void **state)
         error = (struct chat_error){.error = OK};
         assert_false(reads_choice(reasons[i]));
         assert_int_equal(error.error, ERR_BACKEND_STATUS);
+        assert_int_equal(chat_error_status(&error), 500);
         assert_true(error_row(error.error)->tries_next);
     }
     assert_false(

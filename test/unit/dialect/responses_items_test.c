@@ -49,6 +49,18 @@ static struct str outline(struct asked *asked)
     return all;
 }
 
+/* What was said before these. */
+static bool remember(struct asked *asked, const char *const *texts,
+                     size_t count)
+{
+    struct str turns[4];
+
+    for (size_t i = 0; i < count; i++)
+        turns[i] = str_of(texts[i]);
+    return responses_read_history(&asked->arena, turns, count, &asked->chat,
+                                  &asked->error);
+}
+
 static void assert_outline(const char *body, const char *expected)
 {
     struct asked asked;
@@ -74,23 +86,92 @@ static void what_the_assistant_says_is_one_turn_in_order(void **state)
 {
     (void)state;
     assert_outline(
-        ASK_ITEMS(
-            USER("go") "," THOUGHT("\"summary\":[{\"type\":\"summary_text\","
-                                   "\"text\":\"h\"},"
-                                   "{\"type\":\"summary_text\",\"text\":\"m\"}"
-                                   "]") "," CALL("1",
-                                                 "f") "," SAID("so") "," THOUGHT("\"summary\":[],\"content\":[{"
-                                                                                 "\"type\":\"reasoning_text\","
-                                                                                 "\"text\":\"raw\"}]") ","
-                                                                                                       "{\"type\":\"custom_tool_call\",\"call_id\":\"2\","
-                                                                                                       "\"name\":\"p\",\"input\":\"***\"}," OUTPUT(
-                                                                                                           "1",
-                                                                                                           "r1") ","
-                                                                                                                 "{\"type\":\"custom_tool_call_output\",\"call_id\":\"2\","
-                                                                                                                 "\"output\":[{\"type\":\"input_text\",\"text\":\"r2\"},"
-                                                                                                                 "{\"type\":\"input_image\",\"image_url\":\"data:x\"}]}"
-                                                                                                                 "," SAID(
-                                                                                                                     "done")),
+        ASK_ITEMS(USER("go") "," THOUGHT(
+            "\"summary\":[{\"type\":\"summary_text\","
+            "\"text\":\"h\"},"
+            "{\"type\":\"summary_text\",\"text\":\"m\"}"
+            "]") "," CALL("1",
+                          "f") "," SAID("so") "," THOUGHT("\"summary"
+                                                          "\":[],"
+                                                          "\"content"
+                                                          "\":[{"
+                                                          "\"type\":"
+                                                          "\"reasoni"
+                                                          "ng_"
+                                                          "text\","
+                                                          "\"text\":"
+                                                          "\"raw\"}"
+                                                          "]") ","
+                                                               "{\"t"
+                                                               "ype"
+                                                               "\":"
+                                                               "\"cu"
+                                                               "stom"
+                                                               "_too"
+                                                               "l_"
+                                                               "call"
+                                                               "\","
+                                                               "\"ca"
+                                                               "ll_"
+                                                               "id\""
+                                                               ":\"2"
+                                                               "\","
+                                                               "\"na"
+                                                               "me\""
+                                                               ":\"p"
+                                                               "\","
+                                                               "\"in"
+                                                               "put"
+                                                               "\":"
+                                                               "\"**"
+                                                               "*\"}"
+                                                               "," OUTPUT(
+                                                                   "1",
+                                                                   "r1") ","
+                                                                         "{\"ty"
+                                                                         "pe\":"
+                                                                         "\"cus"
+                                                                         "tom_"
+                                                                         "tool_"
+                                                                         "call_"
+                                                                         "outpu"
+                                                                         "t\","
+                                                                         "\"cal"
+                                                                         "l_"
+                                                                         "id\":"
+                                                                         "\"2\""
+                                                                         ","
+                                                                         "\"out"
+                                                                         "put\""
+                                                                         ":[{"
+                                                                         "\"typ"
+                                                                         "e\":"
+                                                                         "\"inp"
+                                                                         "ut_"
+                                                                         "text"
+                                                                         "\","
+                                                                         "\"tex"
+                                                                         "t\":"
+                                                                         "\"r2"
+                                                                         "\"},"
+                                                                         "{\"ty"
+                                                                         "pe\":"
+                                                                         "\"inp"
+                                                                         "ut_"
+                                                                         "image"
+                                                                         "\","
+                                                                         "\"ima"
+                                                                         "ge_"
+                                                                         "url\""
+                                                                         ":\"da"
+                                                                         "ta:"
+                                                                         "x\"}]"
+                                                                         "}"
+                                                                         "," SAID(
+                                                                             "d"
+                                                                             "o"
+                                                                             "n"
+                                                                             "e")),
         "u:go a:(h\n\nm)[f]so(raw)[p] t:1=r1 t:2=r2<> a:done");
 }
 
@@ -200,6 +281,66 @@ static void sealed_thinking_is_a_signed_block_again(void **state)
     }
 }
 
+#define SEARCH(more) \
+    "{\"type\":\"tool_search_call\",\"arguments\":{\"q\":1}," more "}"
+#define FOUND(more)                                                    \
+    "{\"type\":\"tool_search_output\",\"tools\":[{\"type\":"           \
+    "\"namespace\",\"name\":\"n\",\"tools\":[{\"type\":\"function\","  \
+    "\"name\":\"f\",\"defer_loading\":true}]},{\"type\":\"function\"," \
+    "\"name\":\"g\"}]," more "}"
+
+static void what_a_search_has_found_is_a_tool(void **state)
+{
+    struct asked asked;
+    size_t characters;
+
+    (void)state;
+    asked_good(
+        &asked,
+        "{\"tools\":[{\"type\":\"function\",\"name\":\"g\"}],"
+        "\"previous_response_id\":\"r\",\"input\":[" USER("x") "," SEARCH(
+            "\"ca"
+            "ll_"
+            "id\""
+            ":\"1"
+            "\"") "," FOUND("\"call_id\":\"1\"") "," SEARCH("\"call_"
+                                                            "id\":"
+                                                            "\"2\"") "," FOUND("\"c"
+                                                                               "all"
+                                                                               "_id"
+                                                                               "\":"
+                                                                               "\"2"
+                                                                               "\"") "]}");
+    assert_str(outline(&asked),
+               "u:x a:[tool_search\x1f] t:1=Found: n_f_173abee4 "
+               "a:[tool_search\x1f] t:2=Nothing else was found.");
+    assert_str(asked.chat.messages[1].calls[0].arguments, "{\"q\":1}");
+    assert_int_equal(asked.chat.tool_count, 2);
+    assert_str(asked.chat.tools[0].name, "g");
+    assert_str(asked.chat.tools[1].name, "n\x1f"
+                                         "f");
+    /* read again, they are the same */
+    characters = asked.chat.characters;
+    assert_true(remember(&asked, NULL, 0));
+    assert_int_equal(asked.chat.tool_count, 2);
+    assert_int_equal(asked.chat.characters, characters);
+    asked_fini(&asked);
+
+    /* what a server has searched is none of ours */
+    asked_good(&asked, ASK_ITEMS(USER("x") "," SEARCH(
+                           "\"call_id\":null") "," FOUND("\"call_id\":null")));
+    assert_str(outline(&asked), "u:x");
+    assert_str(asked_others(&asked),
+               "input[].tool_search_call input[].tool_search_output");
+    asked_fini(&asked);
+    assert_asked_bad(ASK_ITEMS("{\"type\":\"tool_search_output\","
+                               "\"call_id\":\"1\"}"),
+                     ERR_BAD_FIELD, "input[0].tools", "an array");
+    assert_asked_bad(ASK_ITEMS("{\"type\":\"tool_search_output\","
+                               "\"call_id\":\"1\",\"tools\":[7]}"),
+                     ERR_BAD_FIELD, "input[0].tools[0]", "an object");
+}
+
 static void items_without_a_place_are_named(void **state)
 {
     struct asked asked;
@@ -265,17 +406,6 @@ static void bad_items_are_refused_by_their_path(void **state)
 
 /* --- what is remembered ------------------------------------------------- */
 
-static bool remember(struct asked *asked, const char *const *texts,
-                     size_t count)
-{
-    struct str turns[4];
-
-    for (size_t i = 0; i < count; i++)
-        turns[i] = str_of(texts[i]);
-    return responses_read_history(&asked->arena, turns, count, &asked->chat,
-                                  &asked->error);
-}
-
 static void earlier_turns_come_between(void **state)
 {
     static const char *const texts[] = {
@@ -327,12 +457,16 @@ static void references_lead_to_stored_items(void **state)
                  "\"summary\":[{\"text\":\"hm\"}]},{\"type\":\"message\","
                  "\"id\":\"msg_a_1\",\"role\":\"assistant\",\"content\":[{"
                  "\"type\":\"output_text\",\"text\":\"said\"}]}]}")};
-    struct asked asked;
+    struct json_doc doc;
+    struct asked asked, twice;
 
     (void)state;
+    asked_good(&twice,
+               ASK_ITEMS(USER("x") "," REFER("msg_a_1") "," REFER("msg_a_1")));
     asked_good(&asked,
                ASK_ITEMS(USER("x") "," REFER("rs_a_0") "," REFER(
                    "msg_a_1") "," CALL("1", "f") "," REFER("rs_b_c_12")));
+    doc = asked.chat.doc;
     assert_int_equal(asked.chat.reference_count, 2);
     assert_str(asked.chat.references[0], "resp_a");
     assert_str(asked.chat.references[1], "resp_b_c");
@@ -342,6 +476,12 @@ static void references_lead_to_stored_items(void **state)
     assert_str(outline(&asked), "u:x a:(hm)said[f]");
     /* what was thought and is forgotten is named, no more */
     assert_str(asked_others(&asked), "input[].item_reference");
+    /* each comes once */
+    asked.chat.known_count = 1;
+    asked.chat.doc = twice.chat.doc;
+    assert_false(remember(&asked, NULL, 0));
+    assert_str(asked.error.param, "input[2].id");
+    asked.chat.doc = doc;
     /* but what was said is missed */
     asked.chat.known_count = 0;
     assert_false(remember(&asked, NULL, 0));
@@ -349,6 +489,7 @@ static void references_lead_to_stored_items(void **state)
     assert_str(asked.error.param, "input[2].id");
     assert_has(chat_error_message(&asked.error), "msg_a_1");
     asked_fini(&asked);
+    asked_fini(&twice);
 }
 
 static void references_that_are_none_of_ours(void **state)
@@ -373,6 +514,7 @@ int main(void)
         cmocka_unit_test(calls_of_both_kinds),
         cmocka_unit_test(parts_of_messages),
         cmocka_unit_test(sealed_thinking_is_a_signed_block_again),
+        cmocka_unit_test(what_a_search_has_found_is_a_tool),
         cmocka_unit_test(items_without_a_place_are_named),
         cmocka_unit_test(bad_items_are_refused_by_their_path),
         cmocka_unit_test(earlier_turns_come_between),

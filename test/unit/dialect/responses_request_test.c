@@ -273,7 +273,7 @@ static void a_namespace_is_a_part_of_its_tools_names(void **state)
     asked_fini(&asked);
 }
 
-static void built_in_tools_are_left_out_and_named(void **state)
+static void built_in_tools_are_noted_by_their_types(void **state)
 {
     struct asked asked;
 
@@ -281,18 +281,36 @@ static void built_in_tools_are_left_out_and_named(void **state)
     asked_good(&asked,
                ASK("\"tools\":[{\"type\":\"web_search\"},"
                    "{\"type\":\"function\",\"name\":\"f\"},"
-                   "{\"type\":\"tool_search\",\"execution\":\"client\"}]"));
+                   "{\"type\":\"tool_search\",\"execution\":\"server\"}]"));
     assert_int_equal(asked.chat.tool_count, 1);
-    assert_int_equal(asked.chat.server_tool_count, 0);
+    assert_int_equal(asked.chat.server_tool_count, 2);
+    assert_false(asked.chat.server_tools_exist);
     assert_str(asked_others(&asked), "tools[].web_search tools[].tool_search");
     asked_fini(&asked);
 
-    /* nothing else: the caller counts on them */
     asked_good(&asked, ASK("\"tools\":[{\"type\":\"web_search\"},"
                            "{\"type\":\"mcp\"}]"));
     assert_int_equal(asked.chat.tool_count, 0);
     assert_int_equal(asked.chat.server_tool_count, 2);
     assert_str(asked.chat.server_tool, "web_search");
+    asked_fini(&asked);
+}
+
+static void a_search_that_the_caller_does_is_a_tool(void **state)
+{
+    struct asked asked;
+
+    (void)state;
+    asked_good(&asked,
+               ASK("\"tools\":[{\"type\":\"tool_search\","
+                   "\"execution\":\"client\",\"description\":\"Finds.\","
+                   "\"parameters\":{\"type\":\"object\"}}]"));
+    assert_int_equal(asked.chat.tool_count, 1);
+    assert_str(asked.chat.tools[0].name, "tool_search\x1f");
+    assert_str(asked.chat.tools[0].description, "Finds.");
+    assert_non_null(asked.chat.tools[0].schema);
+    assert_int_equal(asked.chat.server_tool_count, 0);
+    assert_str(asked_others(&asked), "");
     asked_fini(&asked);
 }
 
@@ -383,7 +401,8 @@ int main(void)
         cmocka_unit_test(bad_members_are_refused_by_name),
         cmocka_unit_test(tools_are_flat),
         cmocka_unit_test(a_namespace_is_a_part_of_its_tools_names),
-        cmocka_unit_test(built_in_tools_are_left_out_and_named),
+        cmocka_unit_test(built_in_tools_are_noted_by_their_types),
+        cmocka_unit_test(a_search_that_the_caller_does_is_a_tool),
         cmocka_unit_test(choices_among_the_tools),
         cmocka_unit_test(bad_tools_are_refused_by_name),
     };

@@ -275,6 +275,33 @@ static void calls_of_every_kind(void **state)
     told_fini(&told);
 }
 
+static void a_search_is_an_item_without_events_of_its_own(void **state)
+{
+    struct told told;
+
+    (void)state;
+    told_init(&told, &style);
+    start(&told);
+    call(&told, "c1", "tool_search\x1f", false);
+    text(&told, CHAT_EVENT_ARGUMENTS, "{\"q\":");
+    text(&told, CHAT_EVENT_ARGUMENTS, " 1}");
+    call(&told, "c2", "tool_search\x1f", false);
+    text(&told, CHAT_EVENT_ARGUMENTS, "[broken");
+    end(&told, CHAT_FINISH_TOOL_CALLS);
+    check_stream(&told);
+    assert_str(buf_str(&told.types),
+               BEGIN "output_item.added output_item.done output_item.added "
+                     "output_item.done completed");
+    assert_has(buf_str(&told.last),
+               "[{\"type\":\"tool_search_call\",\"id\":\"tsc_1_0\","
+               "\"call_id\":\"c1\",\"execution\":\"client\","
+               "\"arguments\":{\"q\":1},\"status\":\"completed\"},"
+               "{\"type\":\"tool_search_call\",\"id\":\"tsc_1_1\","
+               "\"call_id\":\"c2\",\"execution\":\"client\","
+               "\"arguments\":{},\"status\":\"completed\"}]");
+    told_fini(&told);
+}
+
 static void a_cut_answer_is_incomplete(void **state)
 {
     struct told told;
@@ -413,6 +440,7 @@ int main(void)
         cmocka_unit_test(a_block_may_tell_all_of_the_thinking),
         cmocka_unit_test(hidden_thinking_is_an_empty_item),
         cmocka_unit_test(calls_of_every_kind),
+        cmocka_unit_test(a_search_is_an_item_without_events_of_its_own),
         cmocka_unit_test(a_cut_answer_is_incomplete),
         cmocka_unit_test(a_refusal_is_a_message_of_its_own),
         cmocka_unit_test(failures_have_codes_that_clients_know),

@@ -139,6 +139,41 @@ static void other_urls_are_no_data_urls(void **state)
         assert_false(data_url_parse(str_of(bad[i]), &url));
 }
 
+static void what_is_encoded_is_decoded_again(void **state)
+{
+    static const struct {
+        struct str bytes;
+        const char *text;
+    } cases[] = {
+        /* RFC 4648, 10 */
+        {STR_INIT(""), ""},
+        {STR_INIT("f"), "Zg=="},
+        {STR_INIT("fo"), "Zm8="},
+        {STR_INIT("foo"), "Zm9v"},
+        {STR_INIT("foob"), "Zm9vYg=="},
+        {STR_INIT("foobar"), "Zm9vYmFy"},
+        {STR_INIT("\xff\xfe\x00\xfb"), "//4A+w=="},
+    };
+    struct arena arena;
+
+    (void)state;
+    arena_init(&arena);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct buf text;
+
+        buf_init(&text, 64);
+        base64_encode(&text, cases[i].bytes);
+        assert_str(buf_str(&text), cases[i].text);
+        if (text.len > 0) {
+            assert_true(base64_is_valid(buf_str(&text)));
+            assert_true(
+                str_eq(base64_decode(&arena, buf_str(&text)), cases[i].bytes));
+        }
+        buf_fini(&text);
+    }
+    arena_clear(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -148,6 +183,7 @@ int main(void)
         cmocka_unit_test(all_bytes_come_back),
         cmocka_unit_test(a_data_url_tells_its_type_and_its_data),
         cmocka_unit_test(other_urls_are_no_data_urls),
+        cmocka_unit_test(what_is_encoded_is_decoded_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -251,6 +251,36 @@ static void the_place_of_a_member_is_its_value_alone(void **state)
     }
 }
 
+static void a_members_value_as_it_stands(void **state)
+{
+    static const char *const values[] = {"[ 1, {\"]\" : \"}\\\"\"} ]",
+                                         "{ }",
+                                         "[]",
+                                         "\"a\\\"]\"",
+                                         "-1.50e3",
+                                         "null",
+                                         "true"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(values); i++) {
+        struct str text = arena_printf(
+            &arena, "{ \"b\" : {\"a\":0},\n\"a\" :  %s , \"c\":[]}", values[i]);
+        struct json_error error;
+        struct json_doc doc;
+        bool found = false;
+
+        assert_true(json_read(&arena, text, &doc, &error));
+        json_each_member (key, value, doc.root) {
+            (void)value;
+            if (!str_eq(json_text(key), STR("a")))
+                continue;
+            assert_str(json_member_text(&doc, text, key), values[i]);
+            found = true;
+        }
+        assert_true(found);
+    }
+}
+
 static struct str nested(size_t depth, char open, char close)
 {
     char *text = arena_alloc(&arena, 2 * depth + 1);
@@ -412,6 +442,7 @@ int main(void)
         cmocka_unit_test(what_is_no_json_is_refused),
         cmocka_unit_test(a_large_document_reads_as_a_small_one),
         cmocka_unit_test(characters_are_about_what_would_be_written),
+        cmocka_unit_test(a_members_value_as_it_stands),
     };
 
     return cmocka_run_group_tests(tests, open_arena, clear_arena);

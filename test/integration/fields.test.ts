@@ -69,7 +69,8 @@ function isWhole(row: Row | undefined): boolean {
 function missingRows(format: string, rows: Map<string, Row>, object: RequestObject): string[] {
   const missing: string[] = [];
   const visit = ({ path: place, kinds, members }: RequestObject): void => {
-    const path = place.replace(/^tools\[\]\.tools\[\]/, 'tools[]'); // a namespace's
+    // those of a namespace, and those that a search has found
+    const path = place.replace(/^(input\[\]\.)?tools\[\](\.tools\[\])?/, 'tools[]');
     const known = understood[`${format} ${path}`];
 
     if (known !== undefined && kinds.length > 0 && !kinds.some((kind) => known.includes(kind))) {

@@ -1,4 +1,5 @@
-/* The command line: weir serve, check, demo, sim, options, fields, version, help. */
+/* The command line: weir serve, check, demo, sim, options, errors, fields,
+ * version, help. */
 #include <errno.h>
 #include <locale.h>
 #include <signal.h>

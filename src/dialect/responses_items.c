@@ -29,6 +29,7 @@ struct items {
     struct strmap known_ids; /* id → 1 + the place in `known` */
     struct responses_found found;
     unsigned index;            /* input[index] */
+    bool is_past;              /* what is read was said in an earlier turn */
     struct chat_message *turn; /* the assistant's, if it is still going on */
 };
 
@@ -323,6 +324,38 @@ static bool miss_reference(struct items *t, yyjson_val *item)
         STR_ARG(path), STR_ARG(shown));
 }
 
+/* Members of items: an item's own id and status say nothing to a model.  What
+ * is remembered was said by others than this request. */
+static void note_item(struct items *t, yyjson_val *item, enum item_type type)
+{
+    static const struct str common[] = {STR_INIT("type"), STR_INIT("id"),
+                                        STR_INIT("status")};
+    static const struct str own[][4] = {
+        [ITEM_MESSAGE] = {STR_INIT("role"), STR_INIT("content")},
+        [ITEM_REASONING] = {STR_INIT("summary"), STR_INIT("content"),
+                            STR_INIT("encrypted_content")},
+        [ITEM_CALL] = {STR_INIT("call_id"), STR_INIT("name"),
+                       STR_INIT("namespace"), STR_INIT("arguments")},
+        [ITEM_CUSTOM_CALL] = {STR_INIT("call_id"), STR_INIT("name"),
+                              STR_INIT("namespace"), STR_INIT("input")},
+        /* a result's name is its call's */
+        [ITEM_OUTPUT] = {STR_INIT("call_id"), STR_INIT("output"),
+                         STR_INIT("name"), STR_INIT("namespace")},
+        [ITEM_SEARCH] = {STR_INIT("call_id"), STR_INIT("arguments"),
+                         STR_INIT("execution")},
+        [ITEM_FOUND] = {STR_INIT("call_id"), STR_INIT("tools"),
+                        STR_INIT("execution")},
+        [ITEM_REFERENCE] = {{NULL, 0}},
+    };
+    struct str known[COUNT_OF(common) + COUNT_OF(own[0])];
+
+    if (t->is_past)
+        return;
+    memcpy(known, common, sizeof(common));
+    memcpy(known + COUNT_OF(common), own[type], sizeof(own[type]));
+    FIELD_NOTE_OTHERS(t->r, item, "input[].", known);
+}
+
 static bool read_item(struct items *t, yyjson_val *item, yyjson_val *end)
 {
     yyjson_val *meant;
@@ -336,6 +369,8 @@ static bool read_item(struct items *t, yyjson_val *item, yyjson_val *end)
     type = type_of(meant);
     if (is_said(meant, type) && t->turn == NULL)
         turn_open(t, item, end);
+    if (meant == item && type_of(item) != ITEM_OTHER)
+        note_item(t, item, type_of(item));
     use_up(t, item);
     switch (type) {
     case ITEM_MESSAGE:
@@ -472,8 +507,10 @@ bool responses_read_messages(struct field_reader *r,
     chat->message_count = 0;
     if (instructions != NULL)
         add_instructions(&items, instructions);
+    items.is_past = true;
     for (size_t i = 0; i < turn_count; i++)
         if (!read_list(&items, turns[i]))
             return false;
+    items.is_past = false;
     return read_list(&items, input);
 }

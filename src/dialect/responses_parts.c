@@ -79,6 +79,32 @@ static bool read_file(struct field_reader *r, yyjson_val *value,
     return true;
 }
 
+/* What quotes and likelihoods an earlier answer had are not in its text;
+ * nearly always both are empty lists. */
+static void note_part(struct field_reader *r, yyjson_val *value,
+                      struct place at)
+{
+    static const struct str known[] = {
+        STR_INIT("type"),      STR_INIT("text"),
+        STR_INIT("refusal"),   STR_INIT("image_url"),
+        STR_INIT("file_id"),   STR_INIT("filename"),
+        STR_INIT("file_data"), STR_INIT("file_url"),
+        STR_INIT("detail"),    STR_INIT("prompt_cache_breakpoint")};
+    static const struct str of_breakpoint[] = {STR_INIT("mode")};
+    struct str detail = json_get_text(value, STR("detail"));
+    bool is_file = str_eq(json_get_text(value, STR("type")), STR("input_file"));
+    struct str prefix = at.list[0] == 'o' ? STR("input[].output[].")
+                                          : STR("input[].content[].");
+
+    field_note_members(r, value, prefix, known, COUNT_OF(known));
+    field_note_members(
+        r, json_get(value, STR("prompt_cache_breakpoint")),
+        arena_join(r->arena, prefix, STR("prompt_cache_breakpoint.")),
+        of_breakpoint, COUNT_OF(of_breakpoint));
+    if (is_file && !str_eq(detail, STR("auto")) && detail.len > 0)
+        field_note(r, prefix, STR("detail"));
+}
+
 static bool read_part(struct field_reader *r, yyjson_val *value,
                       struct place at, struct chat_part *part)
 {
@@ -146,6 +172,8 @@ bool responses_read_content(struct field_reader *r, unsigned index,
     json_each_item (item, content) {
         if (!read_part(r, item, at, &message->parts[message->part_count++]))
             return false;
+        if (message->parts[message->part_count - 1].kind != CHAT_OTHER)
+            note_part(r, item, at);
         at.part++;
     }
     return true;

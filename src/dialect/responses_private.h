@@ -10,6 +10,10 @@
 
 /* --- requests ----------------------------------------------------------- */
 
+/* The members of the top level that are understood. */
+extern const struct field responses_fields[];
+extern const size_t responses_field_count;
+
 bool responses_read_tools(struct field_reader *r, yyjson_val *value);
 bool responses_read_choice(struct field_reader *r, yyjson_val *value);
 

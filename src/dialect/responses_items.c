@@ -83,27 +83,32 @@ static enum item_type type_of(yyjson_val *item)
     return found;
 }
 
-/* What is said by item: itself, or what it refers to; NULL when nobody knows
- * that. */
-static yyjson_val *meant_by(struct items *t, yyjson_val *item)
+/* What is said by item, and its type: itself, or what it refers to; NULL when
+ * nobody knows that. */
+static yyjson_val *meant_by(struct items *t, yyjson_val *item,
+                            enum item_type *type)
 {
-    size_t *place;
+    yyjson_val *meant = item;
 
-    if (type_of(item) != ITEM_REFERENCE)
-        return item;
-    if (t->known == NULL)
-        return NULL;
-    place = strmap_find(&t->known_ids, json_get_text(item, STR("id")));
-    return place == NULL ? NULL : t->known[*place - 1];
+    *type = type_of(item);
+    if (*type == ITEM_REFERENCE) {
+        size_t *place = NULL;
+
+        if (t->known != NULL)
+            place = strmap_find(&t->known_ids, json_get_text(item, STR("id")));
+        meant = place == NULL ? NULL : t->known[*place - 1];
+        *type = meant == NULL ? ITEM_OTHER : type_of(meant);
+    }
+    return meant;
 }
 
 /* Each stored item comes once: a thousand references must not make it a
  * thousand times as much. */
-static void use_up(struct items *t, yyjson_val *item)
+static void use_up(struct items *t, yyjson_val *reference)
 {
-    if (type_of(item) == ITEM_REFERENCE)
-        t->known[*strmap_find(&t->known_ids, json_get_text(item, STR("id"))) -
-                 1] = NULL;
+    struct str id = json_get_text(reference, STR("id"));
+
+    t->known[*strmap_find(&t->known_ids, id) - 1] = NULL;
 }
 
 /* --- items -------------------------------------------------------------- */
@@ -265,8 +270,8 @@ static void turn_open(struct items *t, yyjson_val *from, yyjson_val *end)
 
     for (yyjson_val *item = from; item != end;
          item = unsafe_yyjson_get_next(item)) {
-        yyjson_val *meant = meant_by(t, item);
-        enum item_type type = meant == NULL ? ITEM_OTHER : type_of(meant);
+        enum item_type type;
+        yyjson_val *meant = meant_by(t, item, &type);
 
         if (type == ITEM_OTHER)
             continue;
@@ -363,15 +368,15 @@ static bool read_item(struct items *t, yyjson_val *item, yyjson_val *end)
 
     if (!yyjson_is_obj(item))
         return field_wrong_type(t->r, item_path(t, ""), "an object", item);
-    meant = meant_by(t, item);
+    meant = meant_by(t, item, &type);
     if (meant == NULL)
         return miss_reference(t, item);
-    type = type_of(meant);
     if (is_said(meant, type) && t->turn == NULL)
         turn_open(t, item, end);
-    if (meant == item && type_of(item) != ITEM_OTHER)
-        note_item(t, item, type_of(item));
-    use_up(t, item);
+    if (meant != item)
+        use_up(t, item);
+    else if (type != ITEM_OTHER)
+        note_item(t, item, type);
     switch (type) {
     case ITEM_MESSAGE:
         return read_message(t, meant);

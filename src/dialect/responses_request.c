@@ -302,6 +302,8 @@ static void put_text_echo(struct json_out *out, yyjson_val *text)
     json_close(out, '}');
 }
 
+enum { ECHO_BYTES = 1024 }; /* of most requests */
+
 static bool render_echo(struct field_reader *r)
 {
     struct buf text;
@@ -309,6 +311,7 @@ static bool render_echo(struct field_reader *r)
     bool ok;
 
     buf_init(&text, SIZE_MAX / 2);
+    (void)buf_reserve(&text, ECHO_BYTES);
     for (size_t i = 0; i < COUNT_OF(echoes); i++) {
         struct str name = echoes[i].name;
         yyjson_val *value = json_get(r->chat->doc.root, name);

@@ -29,6 +29,7 @@ void exchange_prepare_answer(struct exchange *x)
     const struct settings *settings = exchange_settings(x);
     struct answer_style style = {
         .model = x->record.model,
+        .id = x->record.id,
         .created = clock_wall_s(),
         .shows_reasoning = settings->shows_reasoning,
         .shows_thinking = settings->shows_thinking,

@@ -102,24 +102,21 @@ static bool find_turns(struct exchange *x, const struct store_limits *limits,
                        struct str **texts, size_t *count)
 {
     const struct store_entry *turn;
-    size_t turns = 0;
-    size_t bytes = 0;
+    size_t turns;
 
     if (x->chat.previous_id.len == 0)
         return true;
     x->earlier = take_response(x, x->chat.previous_id, limits);
     if (x->earlier == NULL)
         return refuse_earlier(x);
-    for (turn = x->earlier; turn != NULL; turn = turn->parent) {
-        turns++;
-        bytes += turn->texts[0].len + turn->texts[1].len;
-    }
-    if (turns > TURNS_MAX || bytes > exchange_settings(x)->body_bytes)
+    turns = x->earlier->turns;
+    if (turns > TURNS_MAX ||
+        x->earlier->chain_size > exchange_settings(x)->body_bytes)
         return chat_refuse(&x->error, &x->work, ERR_BODY_TOO_LARGE,
                            STR("previous_response_id"),
                            "The conversation behind previous_response_id has "
                            "%zu turns of %zu bytes, which is too much.",
-                           turns, bytes);
+                           turns, x->earlier->chain_size);
     *count = 2 * turns;
     *texts = ARENA_ARRAY(&x->work, struct str, 2 * turns);
     turn = x->earlier;

@@ -123,17 +123,6 @@ struct str store_key(struct arena *arena, const char *kind, struct str owner,
                         STR_ARG(id));
 }
 
-/* Of an entry and of all that it keeps alive; more than `most` is not counted
- * to its end. */
-static size_t chain_size(const struct store_entry *entry, size_t most)
-{
-    size_t size = 0;
-
-    for (; entry != NULL && size <= most; entry = entry->parent)
-        size += entry->size;
-    return size;
-}
-
 bool store_put(struct store *store, struct str key,
                const struct str texts[STORE_TEXTS], unsigned tag,
                struct store_entry *parent, uint64_t now_ms,
@@ -148,13 +137,18 @@ bool store_put(struct store *store, struct str key,
     entry = make(store, key, texts);
     if (entry == NULL)
         return false;
-    if (entry->size + chain_size(parent, limits->max_bytes) >
-        limits->max_bytes) {
+    entry->tag = tag;
+    entry->born_ms = now_ms;
+    entry->turns = 1;
+    entry->chain_size = entry->size;
+    if (parent != NULL) {
+        entry->turns += parent->turns;
+        entry->chain_size += parent->chain_size;
+    }
+    if (entry->chain_size > limits->max_bytes) {
         free(entry); /* all else would be forgotten, and in vain */
         return false;
     }
-    entry->tag = tag;
-    entry->born_ms = now_ms;
     entry->parent = parent;
     if (parent != NULL)
         atomic_fetch_add(&parent->references, 1);

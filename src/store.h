@@ -23,6 +23,9 @@ struct store_entry {
     unsigned tag;                  /* the caller's */
     struct str texts[STORE_TEXTS]; /* the caller's, copied */
 
+    size_t turns;      /* with all parents */
+    size_t chain_size; /* bytes, with all parents */
+
     struct str key;
     size_t size;
     uint64_t born_ms;

@@ -177,6 +177,7 @@ bool anthropic_read_answer(struct arena *arena, struct str body,
     yyjson_val *content;
     size_t points = 0; /* characters of text so far */
     bool has_calls = false;
+    struct str reason;
 
     *answer = (struct chat_answer){0};
     if (!json_read(arena, body, &doc, &ignored))
@@ -203,8 +204,10 @@ bool anthropic_read_answer(struct arena *arena, struct str body,
             points = end;
         }
     }
-    answer->finish = anthropic_finish(
-        json_get_text(doc.root, STR("stop_reason")), has_calls);
+    reason = json_get_text(doc.root, STR("stop_reason"));
+    if (answer->block_count == 0 && reason.len == 0)
+        return false; /* an empty success is none */
+    answer->finish = anthropic_finish(reason, has_calls);
     answer->stop_sequence = json_get_text(doc.root, STR("stop_sequence"));
     if (answer->finish == CHAT_FINISH_CONTENT_FILTER)
         answer->refusal = json_get_text(json_get(doc.root, STR("stop_details")),

@@ -1,6 +1,8 @@
 /* OpenAI Responses: the content of an item, into parts. */
 #include "responses_private.h"
 
+#include "base64.h"
+
 /* For errors: input[item].list[part]. */
 struct place {
     unsigned item;
@@ -167,4 +169,66 @@ bool responses_read_content(struct field_reader *r, unsigned index,
         at.part++;
     }
     return true;
+}
+
+/* --- what was thought --------------------------------------------------- */
+
+/* The texts of a list of {"text":…}, apart by an empty line. */
+static struct str joined_texts(struct arena *arena, yyjson_val *list)
+{
+    struct str all = {NULL, 0};
+    struct buf joined;
+
+    buf_init(&joined, SIZE_MAX / 2);
+    json_each_item (item, list) {
+        struct str text = json_get_text(item, STR("text"));
+
+        if (joined.len > 0 && text.len > 0)
+            buf_put(&joined, STR("\n\n"));
+        buf_put(&joined, text);
+    }
+    if (joined.len > 0)
+        all = arena_copy(arena, buf_str(&joined));
+    buf_fini(&joined);
+    return all;
+}
+
+/* The block that was sealed in an answer of ours; NULL when it is none. */
+static yyjson_val *unsealed(struct arena *arena, yyjson_val *item)
+{
+    struct str sealed = json_get_text(item, STR("encrypted_content"));
+    struct json_error ignored;
+    struct json_doc doc;
+    struct str type;
+
+    if (!str_starts(sealed, STR("ant1.")))
+        return NULL;
+    sealed = str_slice(sealed, 5, sealed.len);
+    if (!base64_is_valid(sealed) ||
+        !json_read(arena, base64_decode(arena, sealed), &doc, &ignored))
+        return NULL;
+    type = json_get_text(doc.root, STR("type"));
+    if (str_eq(type, STR("redacted_thinking")))
+        return json_get_text(doc.root, STR("data")).len > 0 ? doc.root : NULL;
+    return str_eq(type, STR("thinking")) &&
+                   yyjson_is_str(json_get(doc.root, STR("thinking"))) &&
+                   json_get_text(doc.root, STR("signature")).len > 0
+               ? doc.root
+               : NULL;
+}
+
+void responses_read_reasoning(struct field_reader *r, yyjson_val *item,
+                              struct chat_part *part)
+{
+    yyjson_val *block = unsealed(r->arena, item);
+
+    if (block != NULL) {
+        chat_thinking(r->chat, block, part);
+        return;
+    }
+    part->kind = CHAT_THINKING;
+    part->text = joined_texts(r->arena, json_get(item, STR("summary")));
+    if (part->text.len == 0)
+        part->text = joined_texts(r->arena, json_get(item, STR("content")));
+    r->chat->characters += str_code_points(part->text);
 }

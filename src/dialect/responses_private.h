@@ -41,6 +41,10 @@ bool responses_read_content(struct field_reader *r, unsigned index,
                             const char *list, yyjson_val *content,
                             struct chat_message *message);
 
+/* A reasoning item: the signed block that is sealed in it, or its text. */
+void responses_read_reasoning(struct field_reader *r, yyjson_val *item,
+                              struct chat_part *part);
+
 /* All messages: instructions, the past, input.  `past` is NULL when the
  * request is read for the first time. */
 bool responses_read_messages(struct field_reader *r,

@@ -1,8 +1,10 @@
 // Prints the table of docs/faults.md (scripts/faults puts it there).
 import {
   type Backend,
+  brokenInMessages,
   expected,
   type Expected,
+  inMessages,
   type Mode,
   type Row,
   rows,
@@ -45,6 +47,16 @@ function seen(row: Row, backend: Backend, situation: Situation): string {
   return `${held}${answerOf(want)} (${triesOf(want)})`;
 }
 
+/** What Messages says in place of an error in OpenAI's words. */
+function inOtherWords(row: Row, backend: Backend): string {
+  const { answer, status, error } = expected(row, backend, 'alone');
+  if (answer === 'broken') return `event \`error\` \`${brokenInMessages(error!.code)}\``;
+  if (answer !== 'error') return '';
+  const isStreamError = row.fault.startsWith('error=') && row.modes.includes('stream');
+  const said = inMessages({ status, ...error! }, isStreamError);
+  return `${said.status} \`${said.type}\`${said.retryAfter === undefined ? '' : `, Retry-After ${said.retryAfter}`}`;
+}
+
 const modesOf = (modes: Mode[]) => (modes.length === 2 ? '' : modes[0] === 'whole' ? ', whole' : ', stream');
 
 const lines = rows.flatMap((row) =>
@@ -55,11 +67,16 @@ const lines = rows.flatMap((row) =>
       `${names[backend]}${modesOf(row.modes)}`,
       seen(row, backend, 'another'),
       seen(row, backend, 'alone'),
+      inOtherWords(row, backend),
     ];
     return `| ${cells.join(' | ')} |`;
   }),
 );
 
 console.log(
-  ['| fault | asked first | another backend may answer | alone, or pinned |', '|---|---|---|---|', ...lines].join('\n'),
+  [
+    '| fault | asked first | another backend may answer | alone, or pinned | the same error in Messages |',
+    '|---|---|---|---|---|',
+    ...lines,
+  ].join('\n'),
 );

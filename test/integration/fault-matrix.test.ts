@@ -6,8 +6,11 @@ import { request } from 'node:http';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import {
   type Backend,
+  brokenInMessages,
+  type Door,
   expected,
   type Expected,
+  inMessages,
   type Mode,
   notReadyError,
   type Row,
@@ -15,6 +18,7 @@ import {
   type Situation,
 } from './fault-table.ts';
 import { eventually, Sim, sleep, Weir } from './harness.ts';
+import { framesOf, messageOf } from './speak.ts';
 
 const deadlines: Record<string, number> = {
   first_byte_timeout: 700,
@@ -82,11 +86,19 @@ function send(
 /** The data of a stream's events. */
 const eventsOf = (body: string) => [...body.matchAll(/^data: (.*)$/gm)].map((found) => found[1]!);
 
+/** The text in them, whatever the format is. */
 const saidIn = (events: string[]) =>
   events
     .filter((data) => data.startsWith('{'))
-    .map((data) => JSON.parse(data).choices?.[0]?.delta?.content ?? '')
+    .map((data) => JSON.parse(data))
+    .map(({ choices, delta }) => choices?.[0]?.delta?.content ?? (typeof delta === 'string' ? delta : (delta?.text ?? '')))
     .join('');
+
+const paths: Record<Door, string> = {
+  chat: '/v1/chat/completions',
+  messages: '/v1/messages',
+  responses: '/v1/responses',
+};
 
 // --- a lane ------------------------------------------------------------------------
 
@@ -105,6 +117,7 @@ class Lane {
   visits = 0;
 
   constructor(
+    readonly door: Door,
     readonly backend: Backend,
     readonly situation: Situation,
   ) {}
@@ -172,9 +185,14 @@ class Lane {
 
   ask(mode: Mode, onBytes?: (so_far: string) => void): Promise<Seen> {
     const policy = this.backend === 'vllm' ? 'local-only' : 'cloud-only';
+    const body = {
+      chat: { messages: prompt },
+      messages: { messages: prompt, max_tokens: 4096 },
+      responses: { input: prompt },
+    }[this.door];
     return send(
-      `${this.weir.url}/v1/chat/completions`,
-      { model: this.backend === 'vllm' ? 'local' : 'cloud', messages: prompt, stream: mode === 'stream' },
+      this.weir.url + paths[this.door],
+      { model: this.backend === 'vllm' ? 'local' : 'cloud', stream: mode === 'stream', ...body },
       this.situation === 'pinned' ? { 'x-router-policy': policy } : {},
       onBytes,
     );
@@ -206,9 +224,16 @@ class Lane {
   }
 }
 
-const lanes: Lane[] = (['vllm', 'anthropic'] as const).flatMap((backend) =>
-  (['another', 'alone', 'pinned'] as const).map((situation) => new Lane(backend, situation)),
-);
+const backends = ['vllm', 'anthropic'] as const;
+const lanes: Lane[] = [
+  ...backends.flatMap((backend) =>
+    (['another', 'alone', 'pinned'] as const).map((situation) => new Lane('chat', backend, situation)),
+  ),
+  // where nobody else answers the caller sees most of it
+  ...backends.flatMap((backend) =>
+    (['messages', 'responses'] as const).map((door) => new Lane(door, backend, 'alone')),
+  ),
+];
 
 beforeAll(() => Promise.all(lanes.map((lane) => lane.open())).then(() => {}), 120_000);
 afterAll(() => Promise.all(lanes.map((lane) => lane.close())).then(() => {}), 120_000);
@@ -232,6 +257,70 @@ function mostMs(row: Row): number {
   return slackMs + held + (deadlines[cause] ?? 0);
 }
 
+/** What callers of Messages see in place of that. */
+function checkMessages(row: Row, mode: Mode, want: Expected, seen: Seen): void {
+  const summary = [seen.status, seen.headers['x-router-backend'], seen.headers['x-router-reason']];
+  const error = want.error && inMessages({ status: want.status, ...want.error }, row.fault.startsWith('error=') && mode === 'stream');
+  expect(summary, seen.body.slice(0, 300)).toEqual([
+    want.answer === 'error' ? error!.status : want.status,
+    want.tier,
+    want.reason,
+  ]);
+  if (want.answer === 'error') {
+    expect(JSON.parse(seen.body)).toEqual({
+      type: 'error',
+      error: { type: error!.type, message: expect.any(String) },
+      request_id: seen.headers['request-id'],
+    });
+    expect(seen.headers['retry-after']).toBe(error!.retryAfter === undefined ? undefined : String(error!.retryAfter));
+    return;
+  }
+  if (want.answer === 'broken') {
+    const last = framesOf(seen.body).at(-1)!;
+    expect([last.name, last.data.type, last.data.error.type]).toEqual([
+      'error',
+      'error',
+      brokenInMessages(want.error!.code),
+    ]);
+    expect(seen.body).not.toMatch(/message_stop|"stop_reason":"/);
+    checkBroken(eventsOf(seen.body));
+    return;
+  }
+  const message = mode === 'stream' ? messageOf(framesOf(seen.body)) : JSON.parse(seen.body);
+  const said = message.content.map((block: any) => block.text).join('');
+  expect([said, message.stop_reason]).toEqual([want.answer === 'right' ? full : '', 'end_turn']);
+}
+
+/** The beginning of what would have been said. */
+function checkBroken(events: string[]): void {
+  const said = saidIn(events);
+  expect(said.length).toBeGreaterThan(0);
+  expect(said.length).toBeLessThan(full.length);
+  expect(full.startsWith(said)).toBe(true);
+}
+
+/** What callers of Responses see; errors in place of an answer are those of
+ * Chat. */
+function checkResponse(mode: Mode, want: Expected, seen: Seen): void {
+  const events = framesOf(seen.body);
+  const summary = [seen.status, seen.headers['x-router-backend'], seen.headers['x-router-reason']];
+  expect(summary, seen.body.slice(0, 300)).toEqual([want.status, want.tier, want.reason]);
+  if (want.answer === 'broken') {
+    const { type, response } = events.at(-1)!.data;
+    expect([type, response.status, response.error.message]).toEqual(['response.failed', 'failed', expect.any(String)]);
+    expect(seen.body).not.toMatch(/response\.completed|output_text\.done/);
+    checkBroken(eventsOf(seen.body).filter((data) => data.includes('output_text.delta')));
+    return;
+  }
+  expect(events.map(({ data }) => data.sequence_number)).toEqual(events.map((_, i) => i));
+  const response = mode === 'stream' ? events.at(-1)!.data.response : JSON.parse(seen.body);
+  const said = response.output
+    .flatMap((item: any) => item.content ?? [])
+    .map((part: any) => part.text)
+    .join('');
+  expect([said, response.status]).toEqual([want.answer === 'right' ? full : '', 'completed']);
+}
+
 function checkAnswer(mode: Mode, want: Expected, seen: Seen): void {
   const summary = [seen.status, seen.headers['x-router-backend'], seen.headers['x-router-reason']];
   expect(summary, seen.body.slice(0, 300)).toEqual([want.status, want.tier, want.reason]);
@@ -252,9 +341,7 @@ function checkAnswer(mode: Mode, want: Expected, seen: Seen): void {
   if (want.answer === 'broken') {
     expect(JSON.parse(events.at(-2)!)).toMatchObject({ error: want.error });
     expect(seen.body).not.toMatch(/"finish_reason":"/);
-    expect(said.length).toBeGreaterThan(0);
-    expect(said.length).toBeLessThan(full.length);
-    expect(full.startsWith(said)).toBe(true);
+    checkBroken(events);
   } else {
     expect(said).toBe(want.answer === 'right' ? full : '');
     expect(seen.body).toMatch(/"finish_reason":"stop"/);
@@ -296,7 +383,9 @@ async function cell(lane: Lane, row: Row, mode: Mode): Promise<void> {
     const start = Date.now();
     const seen = await ask(lane, row, mode);
     expect(Date.now() - start).toBeLessThan(mostMs(row));
-    checkAnswer(mode, want, seen);
+    if (lane.door === 'messages') checkMessages(row, mode, want, seen);
+    else if (lane.door === 'responses' && want.answer !== 'error') checkResponse(mode, want, seen);
+    else checkAnswer(mode, want, seen);
     expect(differences(before, await lane.counters())).toEqual(want.counts);
   } finally {
     await lane.control(lane.backend, 'fault', { fault: null });
@@ -314,7 +403,7 @@ for (const row of rows) {
       if (!row.backends.includes(lane.backend)) continue;
       const fault = row.then === undefined ? row.fault : `${row.fault}, then ${row.then}`;
       test.concurrent(
-        `${fault} ${row.when}: ${lane.backend} ${mode} ${lane.situation}`,
+        `${fault} ${row.when}: ${lane.door} ${lane.backend} ${mode} ${lane.situation}`,
         () => lane.run(() => cell(lane, row, mode)),
         120_000,
       );

@@ -20,6 +20,9 @@ export type Mode = 'whole' | 'stream';
  * there is one, which the request's policy forbids. */
 export type Situation = 'another' | 'alone' | 'pinned';
 
+/** The format that the caller speaks. */
+export type Door = 'chat' | 'messages' | 'responses';
+
 export interface ErrorShape {
   status: number;
   type: string;
@@ -191,6 +194,41 @@ const atTheEnd: Row[] = [
 ];
 
 export const rows: Row[] = [...connection, ...statuses, ...beforeToken, ...inTheMiddle, ...atTheEnd];
+
+// --- the same in the words of Messages -----------------------------------------------
+
+/** An error as callers of Messages see it: Anthropic's status and type. */
+export interface MessagesError {
+  status: number;
+  type: string;
+  retryAfter?: number;
+}
+
+/** An error in place of an answer; `isStreamError`: the backend's stream said
+ * it. */
+export function inMessages({ status, code, retryAfter }: ErrorShape, isStreamError: boolean): MessagesError {
+  const known: Record<number, string> = {
+    402: 'billing_error',
+    404: 'not_found_error',
+    413: 'request_too_large',
+    429: 'rate_limit_error',
+    504: 'timeout_error',
+  };
+  // the router's own key, and what a stream has said, are no matter of load
+  const isLoad = status === 503 || status === 529 || (status === 502 && code !== 'upstream_auth_error' && !isStreamError);
+  if (isLoad) return { status: 529, type: 'overloaded_error', retryAfter: retryAfter ?? 5 };
+  const type = known[status];
+  const retry = retryAfter === undefined ? {} : { retryAfter };
+  if (type !== undefined) return { status, type, ...retry };
+  if (status < 500) return { status: status === 422 ? 400 : status, type: 'invalid_request_error', ...retry };
+  return { status: code === 'upstream_auth_error' ? 502 : 500, type: 'api_error', ...retry };
+}
+
+/** The type of the error event that ends a stream of Messages. */
+export function brokenInMessages(code: string | null): string {
+  if (code === 'upstream_timeout') return 'timeout_error';
+  return code === 'overloaded' ? 'overloaded_error' : 'api_error';
+}
 
 // --- what one cell of the matrix comes to ------------------------------------
 

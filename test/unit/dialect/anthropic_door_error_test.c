@@ -162,7 +162,7 @@ static void assert_rewritten(struct str body, const char *expected)
     struct buf out;
 
     asked_good(&asked, body);
-    assert_true(asked.chat.has_unsigned_thinking);
+    assert_true(anthropic_must_rewrite(&asked.chat, &claude_unknown));
     buf_init(&out, 1 << 20);
     anthropic_rewrite(&asked.chat,
                       &(struct request_style){.model = STR("up\"stream"),
@@ -171,6 +171,51 @@ static void assert_rewritten(struct str body, const char *expected)
     assert_str(buf_str(&out), expected);
     buf_fini(&out);
     asked_fini(&asked);
+}
+
+/* What a model of these traits gets; "" when the bytes pass. */
+static void assert_sent(struct str body, bool takes_mid_system,
+                        const char *expected)
+{
+    const struct claude_model traits = {.takes_mid_system = takes_mid_system};
+    const struct request_style style = {.model = STR("up"), .traits = &traits};
+    struct asked asked;
+    struct buf out;
+
+    asked_good(&asked, body);
+    buf_init(&out, 1 << 20);
+    if (anthropic_must_rewrite(&asked.chat, &traits))
+        anthropic_rewrite(&asked.chat, &style, &out);
+    assert_str(buf_str(&out), expected);
+    buf_fini(&out);
+    asked_fini(&asked);
+}
+
+#define MIDDLE(content) "{\"role\":\"system\",\"content\":" content "}"
+#define REQUEST(model, messages) \
+    "{\"model\":\"" model        \
+    "\",\"max_tokens\":9,\"system\":\"s\",\"messages\":[" messages "]}"
+
+static void
+a_system_message_in_the_middle_is_the_users_where_it_must_be(void **state)
+{
+    static const struct str body = STR_INIT(REQUEST(
+        "m",
+        USER("\"x\"") "," MIDDLE("[" TEXT("a") "]") "," SAYS(
+            "\"y\"") ","
+                     "{\"content\":\"b\",\"n\":1.50,\"role\":\"system\"}"));
+
+    (void)state;
+    assert_sent(body, true, "");
+    assert_sent(
+        body, false,
+        REQUEST(
+            "up",
+            USER("\"x\"") "," USER("[" TEXT("a") "]") "," SAYS(
+                "\"y\"") ","
+                         "{\"content\":\"b\",\"n\":1.50,\"role\":\"user\"}"));
+    /* without one nothing needs to change */
+    assert_sent(STR(REQUEST("m", USER("\"x\""))), false, "");
 }
 
 #define UNSIGNED                                               \
@@ -252,6 +297,27 @@ static void a_message_of_nothing_else_is_left_out(void **state)
             "\"x\"") "," USER("\"y\"") "]}");
 }
 
+#define SYSTEM(content) "{\"role\":\"system\",\"content\":" content "}"
+#define MARKED(text) "<system-reminder>\\n" text "\\n</system-reminder>"
+
+static void the_user_says_marked_what_the_system_says_in_between(void **state)
+{
+    static const char sent[] =
+        "{\"model\":\"up\\\"stream\",\"max_tokens\":9,\"messages\":"
+        "[" USER("\"x\"") "," USER("\"" MARKED("a \\\"b\\\"") "\"") "," USER(
+            "[{\"type\":\"text\",\"text\":\"" MARKED(
+                "c") "\",\"cache_control\":{\"type\":\"ephemeral\"}},{"
+                     "\"type\":\"new\"}]") "]}";
+
+    (void)state;
+    assert_rewritten(
+        STR(ASKED_MESSAGES(
+            USER("\"x\"") "," SYSTEM("\"a \\\"b\\\"\"") "," SYSTEM(
+                "[{\"type\":\"text\",\"text\":\"c\",\"cache_control\":"
+                "{\"type\":\"ephemeral\"}},{\"type\":\"new\"}]"))),
+        sent);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,8 +325,11 @@ int main(void)
         cmocka_unit_test(an_error_has_the_shape_of_anthropics),
         cmocka_unit_test(a_stream_that_broke_is_no_overload),
         cmocka_unit_test(a_prompt_that_is_too_long_is_said_to_be),
+        cmocka_unit_test(
+            a_system_message_in_the_middle_is_the_users_where_it_must_be),
         cmocka_unit_test(what_nobody_signed_is_left_out_and_all_else_stays),
         cmocka_unit_test(a_message_of_nothing_else_is_left_out),
+        cmocka_unit_test(the_user_says_marked_what_the_system_says_in_between),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
 #include "dialect/relay.h"
 
 #include "asked.h"
+#include "dialect/anthropic.h"
 
 /* The pieces as one text. */
 static struct str joined(struct arena *arena, const struct str *pieces,
@@ -277,6 +278,99 @@ static void an_answer_is_the_same_but_for_the_model(void **state)
 
 #define with_arena(test) cmocka_unit_test_setup_teardown(test, begin, finish)
 
+/* --- Anthropic's own --------------------------------------------------------
+ */
+
+static struct relay_facts read_event(struct arena *memory, const char *json)
+{
+    struct relay_facts facts = {0};
+
+    assert_true(anthropic_relay_read(memory, str_of(json), &facts));
+    return facts;
+}
+
+static void a_token_of_anthropics_is_what_a_reader_sees(void **state)
+{
+    static const struct {
+        const char *event;
+        bool is_token;
+    } cases[] = {
+        {"{\"type\":\"ping\"}", false},
+        {"{\"type\":\"message_start\",\"message\":{\"content\":[]}}", false},
+        {"{\"type\":\"content_block_start\",\"content_block\":{\"type\":"
+         "\"text\",\"text\":\"\"}}",
+         false},
+        {"{\"type\":\"content_block_start\",\"content_block\":{\"type\":"
+         "\"thinking\",\"thinking\":\"\",\"signature\":\"\"}}",
+         false},
+        {"{\"type\":\"content_block_start\",\"content_block\":{\"type\":"
+         "\"tool_use\",\"id\":\"t\",\"name\":\"f\",\"input\":{}}}",
+         true},
+        {"{\"type\":\"content_block_start\",\"content_block\":{\"type\":"
+         "\"from_tomorrow\"}}",
+         true},
+        {"{\"type\":\"content_block_delta\",\"delta\":{\"type\":"
+         "\"text_delta\",\"text\":\"a\"}}",
+         true},
+        {"{\"type\":\"content_block_delta\",\"delta\":{\"type\":"
+         "\"thinking_delta\",\"thinking\":\"a\"}}",
+         true},
+        {"{\"type\":\"content_block_delta\",\"delta\":{\"type\":"
+         "\"signature_delta\",\"signature\":\"a\"}}",
+         false},
+        {"{\"type\":\"message\",\"content\":[{\"type\":\"text\"}]}", true},
+    };
+    struct arena memory;
+
+    (void)state;
+    arena_init(&memory);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct relay_facts facts = read_event(&memory, cases[i].event);
+
+        if (facts.has_token != cases[i].is_token)
+            fail_msg("%s", cases[i].event);
+        assert_false(facts.is_last || facts.is_error);
+    }
+    arena_clear(&memory);
+}
+
+static void what_anthropic_says_adds_up(void **state)
+{
+    struct relay_facts facts = {0};
+    struct arena memory;
+    struct str start =
+        STR("{\"type\":\"message_start\",\"message\":{\"model\" : \"m\","
+            "\"usage\":{\"input_tokens\":3,\"cache_read_input_tokens\":4,"
+            "\"cache_creation_input_tokens\":5,\"output_tokens\":1}}}");
+
+    (void)state;
+    arena_init(&memory);
+    assert_true(anthropic_relay_read(&memory, start, &facts));
+    assert_str(
+        str_slice(start, facts.model_at, facts.model_at + facts.model_len),
+        "\"m\"");
+    assert_true(anthropic_relay_read(
+        &memory,
+        STR("{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":"
+            "\"max_tokens\"},\"usage\":{\"output_tokens\":9}}"),
+        &facts));
+    assert_int_equal(facts.model_len, 0);
+    assert_int_equal(facts.finish, CHAT_FINISH_LENGTH);
+    assert_true(facts.usage.is_known && facts.usage.input == 12 &&
+                facts.usage.cache_read == 4 && facts.usage.cache_write == 5 &&
+                facts.usage.output == 9);
+    assert_true(anthropic_relay_read(
+        &memory, STR("{\"type\":\"message_stop\"}"), &facts));
+    assert_true(facts.is_last);
+    assert_true(anthropic_relay_read(
+        &memory, STR("{\"type\":\"error\",\"error\":{}}"), &facts));
+    assert_true(facts.is_error && !facts.is_last);
+    assert_false(anthropic_relay_read(&memory, STR("{}"), &facts));
+    assert_false(anthropic_relay_read(&memory, STR("[]"), &facts));
+    assert_false(anthropic_relay_read(&memory, STR("{\"type\":"), &facts));
+    arena_clear(&memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +383,8 @@ int main(void)
         with_arena(errors_are_told_from_answers),
         with_arena(what_is_no_answer_is_refused),
         with_arena(an_answer_is_the_same_but_for_the_model),
+        cmocka_unit_test(a_token_of_anthropics_is_what_a_reader_sees),
+        cmocka_unit_test(what_anthropic_says_adds_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,6 +92,32 @@ static void the_vendor_gets_its_own_headers_and_none_of_our_ids(void **state)
     assert_lacks(buf_str(&out), "anthropic");
 }
 
+/* A caller who speaks Anthropic's format says which, to who understands it. */
+static void the_callers_version_and_betas_go_to_anthropic_alone(void **state)
+{
+    const struct order order = {
+        .method = STR("POST"),
+        .path = STR("/v1/messages"),
+        .query = STR("beta=true"),
+        .body_len = 5,
+        .anthropic_version = STR("2023-01-01"),
+        .anthropic_beta = STR("one,two"),
+    };
+
+    (void)state;
+    assert_str(written(&order, 1, 0), "POST /v1/messages?beta=true HTTP/1.1\r\n"
+                                      "Host: b.test\r\n"
+                                      "User-Agent: weir/" WEIR_VERSION "\r\n"
+                                      "Accept: application/json\r\n"
+                                      "x-api-key: sk-b\r\n"
+                                      "anthropic-version: 2023-01-01\r\n"
+                                      "anthropic-beta: one,two\r\n"
+                                      "Content-Type: application/json\r\n"
+                                      "Content-Length: 5\r\n\r\n");
+    assert_lacks(written(&order, 0, 0), "anthropic");
+    assert_lacks(written(&order, 3, 0), "anthropic");
+}
+
 static void what_is_not_there_has_no_header(void **state)
 {
     const struct order order = {.method = STR("GET"), .path = STR("/health")};
@@ -108,6 +134,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_local_server_gets_our_ids_and_its_key),
         cmocka_unit_test(the_vendor_gets_its_own_headers_and_none_of_our_ids),
+        cmocka_unit_test(the_callers_version_and_betas_go_to_anthropic_alone),
         cmocka_unit_test(what_is_not_there_has_no_header),
     };
 

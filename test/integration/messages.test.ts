@@ -443,7 +443,8 @@ describe('an error', () => {
     );
     const locked = await Weir.configured('keys: [{ name: caller, secret: sk-caller }]\n', Weir.env(sim));
     try {
-      for (const headers of [{}, { 'x-api-key': 'sk-wrong' }, { authorization: 'Bearer sk-wrong' }])
+      const wrong: Record<string, string>[] = [{}, { 'x-api-key': 'sk-wrong' }, { authorization: 'Bearer sk-wrong' }];
+      for (const headers of wrong)
         await anthropics(
           await locked.post({ model: 'local', max_tokens: 1, messages: hello }, { ...version, ...headers }, '/v1/messages'),
           401,

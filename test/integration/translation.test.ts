@@ -66,11 +66,13 @@ let dropping: Weir;
 
 beforeAll(async () => {
   sim = await Sim.start();
-  [weir, strict, refusing, dropping] = await Promise.all(
-    [{}, { STRICT: 'true' }, { BUILTIN_TOOLS: 'refuse' }, { BUILTIN_TOOLS: 'drop' }].map((env) =>
-      Weir.between(sim, { ...env, HOLD_TIMEOUT: '10s' } as Record<string, string>),
-    ),
-  ) as [Weir, Weir, Weir, Weir];
+  const start = (env: Record<string, string>) => Weir.between(sim, { HOLD_TIMEOUT: '10s', ...env });
+  [weir, strict, refusing, dropping] = await Promise.all([
+    start({}),
+    start({ STRICT: 'true' }),
+    start({ BUILTIN_TOOLS: 'refuse' }),
+    start({ BUILTIN_TOOLS: 'drop' }),
+  ]);
 });
 afterAll(async () => {
   await Promise.all([weir?.stop(), strict?.stop(), refusing?.stop(), dropping?.stop()]);

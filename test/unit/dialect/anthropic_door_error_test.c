@@ -174,6 +174,8 @@ static void assert_rewritten(struct str body, const char *expected)
 }
 
 /* What a model of these traits gets; "" when the bytes pass. */
+#define MARKED(text) "<system-reminder>\\n" text "\\n</system-reminder>"
+
 static void assert_sent(struct str body, bool takes_mid_system,
                         const char *expected)
 {
@@ -211,9 +213,9 @@ a_system_message_in_the_middle_is_the_users_where_it_must_be(void **state)
         body, false,
         REQUEST(
             "up",
-            USER("\"x\"") "," USER("[" TEXT("a") "]") "," SAYS(
-                "\"y\"") ","
-                         "{\"content\":\"b\",\"n\":1.50,\"role\":\"user\"}"));
+            USER("\"x\"") "," USER("[" TEXT(MARKED("a")) "]") "," SAYS(
+                "\"y\"") ",{\"content\":\"" MARKED("b") "\",\"n\":1.50,"
+                                                        "\"role\":\"user\"}"));
     /* without one nothing needs to change */
     assert_sent(STR(REQUEST("m", USER("\"x\""))), false, "");
 }
@@ -298,7 +300,6 @@ static void a_message_of_nothing_else_is_left_out(void **state)
 }
 
 #define SYSTEM(content) "{\"role\":\"system\",\"content\":" content "}"
-#define MARKED(text) "<system-reminder>\\n" text "\\n</system-reminder>"
 
 static void the_user_says_marked_what_the_system_says_in_between(void **state)
 {

@@ -193,8 +193,9 @@ struct str prompt_take_directive(struct prompt *prompt)
         const struct prompt_message *message = &prompt->messages[i];
         struct prompt_part *part = last_part(message);
 
-        if (message->role == PROMPT_SYSTEM)
-            continue; /* may stand behind the user's */
+        if (message->role == PROMPT_SYSTEM ||
+            (message->role == PROMPT_USER && part == NULL))
+            continue; /* may stand behind the user's, as frames alone may */
         directive = (struct str){NULL, 0};
         if (message->role == PROMPT_USER && part != NULL)
             directive = cut_directive(part);

@@ -40,38 +40,45 @@ enum {
 /* What is sent, and what the table calls it. */
 static const struct scene {
     const char *shown;
+    const char *path;   /* NULL: Chat Completions */
     const char *policy; /* X-Router-Policy, or NULL */
     const char *body;   /* NULL: the long prompt */
     bool needs_cold;    /* the local stand-in is made cold first */
 } scenes[] = {
-    {"auto: Say hello", NULL, "{" ASK("Say hello") "}", false},
-    {"auto: 4,300 characters", NULL, NULL, false},
-    {"local, streamed: count to 5", NULL,
+    {"auto: Say hello", NULL, NULL, "{" ASK("Say hello") "}", false},
+    {"auto: 4,300 characters", NULL, NULL, NULL, false},
+    {"local, streamed: count to 5", NULL, NULL,
      "{\"model\":\"local\",\"stream\":true," ASK("Count from 1 to 5") "}",
      false},
-    {"cloud, streamed: a plan", NULL,
+    {"cloud, streamed: a plan", NULL, NULL,
      "{\"model\":\"cloud\",\"stream\":true," ASK(
          "Outline a plan to move a service to Kubernetes") "}",
      false},
-    {"claude-haiku-4-5: sentiment", NULL,
+    {"claude-haiku-4-5: sentiment", NULL, NULL,
      "{\"model\":\"claude-haiku-4-5\"," ASK(
          "Classify the sentiment: I love this") "}",
      false},
-    {"local: a tool call", NULL,
+    {"local: a tool call", NULL, NULL,
      "{\"model\":\"local\"," TOOLS "," ASK("What is the weather in Paris?") "}",
      false},
-    {"cloud: a tool call, streamed", NULL,
+    {"cloud: a tool call, streamed", NULL, NULL,
      "{\"model\":\"cloud\",\"stream\":true," TOOLS
      "," ASK("What is the weather in Paris?") "}",
      false},
-    {"cloud: an image", NULL,
+    {"cloud: an image", NULL, NULL,
      "{\"model\":\"cloud\",\"messages\":[{\"role\":\"user\",\"content\":["
      "{\"type\":\"text\",\"text\":\"What is in this image?\"},"
      "{\"type\":\"image_url\",\"image_url\":{\"url\":\"" PIXEL "\"}}]}]}",
      false},
-    {"local while its GPU is cold", NULL,
+    {"Messages: local, streamed", "/v1/messages", NULL,
+     "{\"model\":\"local\",\"max_tokens\":100,\"stream\":true," ASK(
+         "Count from 1 to 5") "}",
+     false},
+    {"Responses: cloud", "/v1/responses", NULL,
+     "{\"model\":\"cloud\",\"input\":\"Say hello\"}", false},
+    {"local while its GPU is cold", NULL, NULL,
      "{\"model\":\"local\"," ASK("Say hello") "}", true},
-    {"the same, pinned local-only", "local-only",
+    {"the same, pinned local-only", NULL, "local-only",
      "{\"model\":\"local\"," ASK("Say hello") "}", true},
 };
 
@@ -290,7 +297,9 @@ static bool play(struct client *client)
             buf_put(&body, str_of(scene->body));
         if (scene->needs_cold)
             make_cold(client);
-        post(client, client->catalog->local, STR("/v1/chat/completions"),
+        post(client, client->catalog->local,
+             scene->path == NULL ? STR("/v1/chat/completions")
+                                 : str_of(scene->path),
              buf_str(&body), scene->policy, &call);
         print_row(scene, &call);
         all_answered = all_answered && call.error == OK && call.status == 200;
@@ -307,10 +316,11 @@ static void print_hint(unsigned port)
            "-H 'content-type: application/json' \\\n"
            "    -d '{\"model\":\"auto\",\"stream\":true,\"messages\":"
            "[{\"role\":\"user\",\"content\":\"Count to 5\"}]}'\n"
-           "or point any OpenAI SDK at http://127.0.0.1:%u/v1.  The models "
-           "behind it are simulated: no GPU, no key, no cost.\n"
+           "or point any OpenAI SDK at http://127.0.0.1:%u/v1, any Anthropic "
+           "SDK at http://127.0.0.1:%u.\nThe models behind it are simulated: "
+           "no GPU, no key, no cost.\n"
            "Serving until Ctrl-C.\n",
-           port, port);
+           port, port, port);
     fflush(stdout);
 }
 

@@ -131,60 +131,6 @@ void exchange_settle(struct exchange *x)
     catalog_unref(catalog);
 }
 
-/* --- the answer's head -------------------------------------------------- */
-
-static void put_dropped(struct exchange *x)
-{
-    enum { SHOWN = 1024 };
-    struct buf list;
-
-    if (x->dropped_count == 0)
-        return;
-    buf_init(&list, SHOWN);
-    for (unsigned i = 0; i < x->dropped_count; i++) {
-        struct str name = str_clip(x->dropped[i], 64);
-
-        if (list.len + name.len + 2 > SHOWN)
-            break;
-        if (list.len > 0)
-            buf_put(&list, STR(", "));
-        buf_put(&list, name);
-    }
-    reply_header(&x->reply, STR("X-Router-Dropped"), buf_str(&list));
-    buf_fini(&list);
-}
-
-void exchange_put_ids(struct exchange *x)
-{
-    reply_header(&x->reply, STR("X-Request-Id"), x->record.id);
-    if (x->format->has_anthropic_headers)
-        reply_header(&x->reply, STR("request-id"), x->record.id);
-    reply_header(&x->reply, STR("traceparent"),
-                 (struct str){x->trace.parent, TRACE_PARENT_LEN});
-}
-
-/* Who answers, and why. */
-void exchange_put_backend(struct exchange *x)
-{
-    const struct target *target = exchange_target(x);
-    struct record *record = &x->record;
-
-    record->tier = target->backend->tier;
-    record->backend = target->backend->name;
-    record->served_model = target->upstream;
-    record->reason = x->choice.reason;
-    if (x->target > 0)
-        record->reason =
-            arena_printf(x->arena, "%s:%.*s",
-                         str_eq(x->cause, STR("full")) ? "spill" : "fallback",
-                         STR_ARG(x->cause.len > 0 ? x->cause : STR("unknown")));
-    reply_header(&x->reply, STR("X-Router-Backend"), tier_name(record->tier));
-    reply_header(&x->reply, STR("X-Router-Target"), record->backend);
-    reply_header(&x->reply, STR("X-Router-Model"), record->served_model);
-    reply_header(&x->reply, STR("X-Router-Reason"), record->reason);
-    put_dropped(x);
-}
-
 /* --- failure ------------------------------------------------------------ */
 
 /* The status has gone: the stream's own words are all that is left. */
@@ -305,7 +251,8 @@ static void prepare(struct exchange *x)
 
     x->has_error = !x->format->read_request(&x->work, request_body(x->request),
                                             chat, &x->error);
-    x->has_error = x->has_error || !exchange_read_earlier(x);
+    x->has_error =
+        x->has_error || !exchange_read_strict(x) || !exchange_read_earlier(x);
     if (x->has_error)
         return;
     /* whatever the caller says: no backend may answer with events either */

@@ -29,6 +29,7 @@ void exchange_prepare_answer(struct exchange *x)
     const struct settings *settings = exchange_settings(x);
     struct answer_style style = {
         .model = x->record.model,
+        .id = x->record.id,
         .created = clock_wall_s(),
         .shows_reasoning = settings->shows_reasoning,
         .shows_thinking = settings->shows_thinking,
@@ -47,6 +48,74 @@ void exchange_prepare_answer(struct exchange *x)
     exchange_note(x);
     x->reading = READING_HEAD;
 }
+
+/* --- the answer's head -------------------------------------------------- */
+
+static void note_dropped(struct exchange *x)
+{
+    struct record *record = &x->record;
+
+    record->dropped_count = x->dropped_count;
+    record->dropped = ARENA_ARRAY(x->arena, uint16_t, x->dropped_count);
+    for (unsigned i = 0; i < x->dropped_count; i++)
+        record->dropped[i] =
+            (uint16_t)fields_slot(x->format->name, x->dropped[i]);
+}
+
+static void put_dropped(struct exchange *x)
+{
+    enum { SHOWN = 1024 };
+    struct buf list;
+
+    if (x->dropped_count == 0)
+        return;
+    note_dropped(x);
+    buf_init(&list, SHOWN);
+    for (unsigned i = 0; i < x->dropped_count; i++) {
+        struct str name = str_clip(x->dropped[i], 64);
+
+        if (list.len + name.len + 2 > SHOWN)
+            break;
+        if (list.len > 0)
+            buf_put(&list, STR(", "));
+        buf_put(&list, name);
+    }
+    reply_header(&x->reply, STR("X-Router-Dropped"), buf_str(&list));
+    buf_fini(&list);
+}
+
+void exchange_put_ids(struct exchange *x)
+{
+    reply_header(&x->reply, STR("X-Request-Id"), x->record.id);
+    if (x->format->has_anthropic_headers)
+        reply_header(&x->reply, STR("request-id"), x->record.id);
+    reply_header(&x->reply, STR("traceparent"),
+                 (struct str){x->trace.parent, TRACE_PARENT_LEN});
+}
+
+/* Who answers, and why. */
+void exchange_put_backend(struct exchange *x)
+{
+    const struct target *target = exchange_target(x);
+    struct record *record = &x->record;
+
+    record->tier = target->backend->tier;
+    record->backend = target->backend->name;
+    record->served_model = target->upstream;
+    record->reason = x->choice.reason;
+    if (x->target > 0)
+        record->reason =
+            arena_printf(x->arena, "%s:%.*s",
+                         str_eq(x->cause, STR("full")) ? "spill" : "fallback",
+                         STR_ARG(x->cause.len > 0 ? x->cause : STR("unknown")));
+    reply_header(&x->reply, STR("X-Router-Backend"), tier_name(record->tier));
+    reply_header(&x->reply, STR("X-Router-Target"), record->backend);
+    reply_header(&x->reply, STR("X-Router-Model"), record->served_model);
+    reply_header(&x->reply, STR("X-Router-Reason"), record->reason);
+    put_dropped(x);
+}
+
+/* --- the answer is good --------------------------------------------------- */
 
 /* The backend's answer is good: from here on it is the answer. */
 static void commit(struct exchange *x)

@@ -61,6 +61,7 @@ struct exchange {
     struct rule_facts facts;
     struct choice choice;
     bool is_prepared;        /* the request was read, the choice made */
+    bool is_strict;          /* what a backend cannot take it shall not get */
     struct chat_error error; /* the last one; in the end the caller's */
     bool has_error;
 
@@ -116,9 +117,6 @@ void exchange_set_deadline(struct exchange *x, struct deadline *deadline,
 void exchange_run_job(struct exchange *x, void (*work_on)(struct exchange *x),
                       void (*after)(struct exchange *x));
 
-/* Headers of the answer: its ids; who answered, and why. */
-void exchange_put_ids(struct exchange *x);
-void exchange_put_backend(struct exchange *x);
 /* Gives back what only another try would need. */
 void exchange_release_work(struct exchange *x);
 
@@ -129,6 +127,9 @@ void exchange_fail_with(struct exchange *x, enum error error);
 
 /* --- exchange_try.c ----------------------------------------------------- */
 
+/* x->is_strict: as the operator wants it, or the caller, who may ask for more
+ * of it and not for less.  False with x->error set. */
+bool exchange_read_strict(struct exchange *x);
 /* Goes to the first backend that may take the request, or on to the next.
  * When none is left it waits or fails. */
 void exchange_next_try(struct exchange *x);
@@ -180,6 +181,9 @@ void exchange_remember(struct exchange *x, struct str result);
 
 /* What an attempt tells goes here; its context is the exchange. */
 extern const struct attempt_events exchange_answer_events;
+/* Headers of the answer: its ids; who answered, and why. */
+void exchange_put_ids(struct exchange *x);
+void exchange_put_backend(struct exchange *x);
 /* Ready for the answer of the next try. */
 void exchange_prepare_answer(struct exchange *x);
 void exchange_release_answer(struct exchange *x);

@@ -179,21 +179,38 @@ static bool check_thread(const struct exchange *x, struct chat_error *error)
     return false;
 }
 
-/* Where the operator wants no request to lose anything. */
+bool exchange_read_strict(struct exchange *x)
+{
+    struct str asked = head_find(&x->request->head, STR("x-router-strict"));
+    struct str shown = str_clip(asked, 40);
+
+    x->is_strict =
+        exchange_settings(x)->is_strict || str_eq_nocase(asked, STR("true"));
+    if (x->is_strict || asked.ptr == NULL || str_eq_nocase(asked, STR("false")))
+        return true;
+    return chat_refuse(&x->error, x->arena, ERR_BAD_VALUE,
+                       STR("X-Router-Strict"),
+                       "X-Router-Strict: expected true or false, got \"%.*s\"",
+                       STR_ARG(shown));
+}
+
+/* Where no request is to lose anything. */
 static bool check_strict(const struct exchange *x,
                          const struct request_notes *notes,
                          struct chat_error *error)
 {
     struct str field;
 
-    if (!exchange_settings(x)->is_strict || notes->dropped_count == 0)
+    if (notes->dropped_count == 0 || !x->is_strict)
         return true;
     field = arena_copy(x->arena, str_clip(notes->dropped[0], 80));
     return chat_refuse(
         error, x->arena, ERR_UNSUPPORTED_PARAMETER, field,
         "%.*s: the backend \"%.*s\" cannot take this field, and nothing is "
-        "left out here (translation.strict); %u such fields in all",
+        "to be left out (%s); %u such fields in all",
         STR_ARG(field), STR_ARG(exchange_target(x)->backend->name),
+        exchange_settings(x)->is_strict ? "translation.strict"
+                                        : "X-Router-Strict",
         notes->dropped_count);
 }
 

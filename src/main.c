@@ -1,4 +1,5 @@
-/* The command line: weir serve, check, demo, sim, options, version, help. */
+/* The command line: weir serve, check, demo, sim, options, errors, fields,
+ * version, help. */
 #include <errno.h>
 #include <locale.h>
 #include <signal.h>
@@ -13,6 +14,7 @@
 #include "check.h"
 #include "config.h"
 #include "demo.h"
+#include "dialect/fields.h"
 #include "error.h"
 #include "serve.h"
 #include "sim.h"
@@ -31,6 +33,7 @@ static const char usage[] =
     "  check      print the configuration that is in force, and its problems\n"
     "  options    list every option; --man: as the manual page weir.yaml(5)\n"
     "  errors     list every error\n"
+    "  fields     list every field of a request, and what becomes of it\n"
     "  version    print the version\n"
     "\n"
     "options of serve and check:\n"
@@ -237,6 +240,19 @@ static int command_errors(struct arguments *arguments)
     return EXIT_SUCCESS;
 }
 
+/* The tables of docs/translation.md: the rows of fields.def. */
+static int command_fields(struct arguments *arguments)
+{
+    struct buf text;
+
+    (void)arguments;
+    buf_init(&text, 4 << 20);
+    fields_document(&text);
+    print(&text);
+    buf_fini(&text);
+    return EXIT_SUCCESS;
+}
+
 static int command_demo(struct arguments *arguments)
 {
     (void)arguments;
@@ -261,11 +277,12 @@ static const struct {
     const char *name;
     int (*run)(struct arguments *arguments);
 } commands[] = {
-    {"serve", command_serve},   {"check", command_check},
-    {"demo", command_demo},     {"options", command_options},
-    {"errors", command_errors}, {"version", command_version},
-    {"help", command_help},     {"--version", command_version},
-    {"--help", command_help},   {"-h", command_help},
+    {"serve", command_serve},       {"check", command_check},
+    {"demo", command_demo},         {"options", command_options},
+    {"errors", command_errors},     {"fields", command_fields},
+    {"version", command_version},   {"help", command_help},
+    {"--version", command_version}, {"--help", command_help},
+    {"-h", command_help},
 };
 
 int main(int argc, char **argv)

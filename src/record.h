@@ -6,6 +6,7 @@
 
 #include "catalog.h"
 #include "dialect/chat.h"
+#include "dialect/fields.h"
 
 enum outcome {
     OUTCOME_OK,
@@ -35,6 +36,9 @@ struct record {
     struct str backend, served_model;
     struct str reason;
     unsigned tries;
+    /* what it could not take: slots of dialect/fields.h */
+    uint16_t *dropped;
+    unsigned dropped_count;
 
     /* the answer */
     int status;

@@ -119,8 +119,16 @@ static void relay_event(struct answer *answer, const struct sse_event *event)
 static void on_event(void *ctx, const struct chat_event *event)
 {
     struct answer *answer = ctx;
+    struct chat_event named;
 
     switch (event->kind) {
+    case CHAT_EVENT_START:
+        if (event->id.len == 0) {
+            named = *event;
+            named.id = answer->style.id;
+            event = &named;
+        }
+        break;
     case CHAT_EVENT_TEXT:
     case CHAT_EVENT_THINKING:
     case CHAT_EVENT_CALL:
@@ -270,6 +278,8 @@ static unsigned translate_whole(struct answer *answer, struct arena *arena,
 
     if (!answer->from->read_answer(arena, body, names, &parsed, &answer->error))
         return 0;
+    if (parsed.id.len == 0)
+        parsed.id = answer->style.id;
     answer->has_token = parsed.block_count > 0;
     answer->finish = parsed.finish;
     answer->usage = parsed.usage;

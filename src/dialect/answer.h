@@ -27,8 +27,8 @@ struct answer {
     void *reader, *writer; /* NULL where the bytes pass */
     struct relay_facts facts;
     struct recall *recall; /* notes what is said; NULL: nobody does */
-    struct arena kept; /* for the error */
-    struct buf *out;   /* while bytes are being read */
+    struct arena kept;     /* for the error */
+    struct buf *out;       /* while bytes are being read */
     enum answer_status status;
 
     /* what is known so far */

@@ -5,8 +5,11 @@
 static struct str content_path(struct anthropic_writer *w, unsigned message,
                                unsigned part)
 {
-    return arena_printf(w->arena, "%.*s[%u].content[%u]",
-                        STR_ARG(w->chat->words->messages), message, part);
+    const struct chat_words *words = w->chat->words;
+    struct str list = w->is_in_result ? words->result : STR("content");
+
+    return arena_printf(w->arena, "%.*s[%u].%.*s[%u]", STR_ARG(words->messages),
+                        message, STR_ARG(list), part);
 }
 
 bool anthropic_refuse_part(struct anthropic_writer *w, unsigned message,
@@ -267,6 +270,16 @@ static void put_call(struct anthropic_writer *w,
     json_close(&w->out, '}');
 }
 
+/* How closely to look, Claude decides. */
+static void note_detail(struct anthropic_writer *w,
+                        const struct chat_part *part, struct str prefix)
+{
+    if (part->detail.len > 0 && !str_eq(part->detail, STR("auto")))
+        request_notes_drop(
+            w->notes, w->arena,
+            arena_join(w->arena, prefix, w->chat->words->detail));
+}
+
 static bool put_piece(struct anthropic_writer *w,
                       const struct anthropic_piece *piece)
 {
@@ -286,6 +299,7 @@ static bool put_piece(struct anthropic_writer *w,
         anthropic_put_text(w, piece->text, piece->part->cache);
         return true;
     }
+    note_detail(w, piece->part, w->chat->words->part);
     return put_part(w, piece->part, piece->message);
 }
 
@@ -311,6 +325,7 @@ static bool put_result_content(struct anthropic_writer *w,
         return true;
     }
     json_open(&w->out, '[');
+    w->is_in_result = true;
     for (unsigned i = 0; i < message->part_count; i++) {
         const struct chat_part *part = &message->parts[i];
         struct chat_part bare;
@@ -321,11 +336,13 @@ static bool put_result_content(struct anthropic_writer *w,
             return anthropic_refuse_part(
                 w, message->index, part,
                 "a tool result can hold text and images only");
+        note_detail(w, part, w->chat->words->result_part);
         bare = *part;
         bare.cache = NULL;
         if (!put_part(w, &bare, message->index))
             return false;
     }
+    w->is_in_result = false;
     json_close(&w->out, ']');
     anthropic_put_cache(w, anthropic_result_cache(message));
     return true;

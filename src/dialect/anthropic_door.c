@@ -107,6 +107,8 @@ static bool read_choice(struct field_reader *r, yyjson_val *value)
         {STR_INIT("tool"), CHAT_CHOICE_NAMED},
         {STR_INIT("none"), CHAT_CHOICE_NONE},
     };
+    static const struct str known[] = {STR_INIT("type"), STR_INIT("name"),
+                                       STR_INIT("disable_parallel_tool_use")};
     struct chat *chat = r->chat;
     yyjson_val *serial = json_get(value, STR("disable_parallel_tool_use"));
     struct str type;
@@ -126,6 +128,7 @@ static bool read_choice(struct field_reader *r, yyjson_val *value)
         return field_wrong_type(r, STR("tool_choice.disable_parallel_tool_use"),
                                 "true or false", serial);
     chat->is_serial = json_is_true(serial);
+    FIELD_NOTE_OTHERS(r, value, "tool_choice.", known);
     if (chat->choice != CHAT_CHOICE_NAMED)
         return true;
     if (!field_take_text(r, value, STR("name"), STR("tool_choice"),
@@ -325,7 +328,7 @@ static bool read_later(struct field_reader *r, yyjson_val *value)
 }
 
 /* The top-level members that are understood. */
-static const struct field fields[] = {
+const struct field anthropic_fields[] = {
     {STR_INIT("model"), field_model},
     {STR_INIT("max_tokens"), read_max_tokens},
     {STR_INIT("messages"), read_later},
@@ -343,7 +346,9 @@ static const struct field fields[] = {
     {STR_INIT("metadata"), read_metadata},
     {STR_INIT("service_tier"), read_service_tier},
     {STR_INIT("thread"), read_thread},
+    {STR_INIT("cache_control"), read_later}, /* others cache by themselves */
 };
+const size_t anthropic_field_count = COUNT_OF(anthropic_fields);
 
 static const struct chat_words anthropic_words = {
     .messages = STR_INIT("messages"),
@@ -352,6 +357,11 @@ static const struct chat_words anthropic_words = {
     .effort = STR_INIT("output_config.effort"),
     .stops = STR_INIT("stop_sequences"),
     .user = STR_INIT("metadata.user_id"),
+    .part = STR_INIT("messages[].content[]."),
+    .result_part = STR_INIT("messages[].content[].content[]."),
+    .result = STR_INIT("content"),
+    .file_name = STR_INIT("title"),
+    .redacted = STR_INIT("messages[].content[].redacted_thinking"),
     .starts_with_usage = true,
 };
 
@@ -361,7 +371,7 @@ static bool read_request(struct field_reader *r, struct str body)
     yyjson_val *root;
 
     *chat = (struct chat){.body = body, .words = &anthropic_words};
-    if (!field_read_body(r, fields, COUNT_OF(fields)))
+    if (!field_read_body(r, anthropic_fields, anthropic_field_count))
         return false;
     root = chat->doc.root;
     return read_effort(r, json_get(json_get(root, STR("output_config")),

@@ -9,6 +9,10 @@
 
 /* --- requests ----------------------------------------------------------- */
 
+/* The members of the top level that are understood. */
+extern const struct field anthropic_fields[];
+extern const size_t anthropic_field_count;
+
 MUST_USE bool anthropic_read_request(struct arena *arena, struct str body,
                                      struct chat *chat,
                                      struct chat_error *error);

@@ -58,6 +58,7 @@ struct anthropic_writer {
     int64_t max_tokens;
     bool is_choice_forced;
     bool is_choice_degraded;
+    bool is_in_result; /* a tool result is being written */
     enum { THINK_SILENT, THINK_ADAPTIVE, THINK_MANUAL, THINK_OFF } thinking;
     int64_t thinking_budget;
     int effort; /* enum claude_effort, or -1 */

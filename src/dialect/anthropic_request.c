@@ -260,6 +260,9 @@ static void put_tools(struct anthropic_writer *w)
     const struct chat *chat = w->chat;
 
     if (w->tool_count == 0) {
+        if (chat->choice == CHAT_CHOICE_REQUIRED ||
+            chat->choice == CHAT_CHOICE_NAMED)
+            drop(w, STR("tool_choice"));
         if (w->call_count > 0)
             put_tools_of_history(w);
         return;
@@ -304,6 +307,8 @@ static void put_output_config(struct anthropic_writer *w)
     bool has_schema = w->chat->format == CHAT_FORMAT_JSON_SCHEMA &&
                       w->chat->format_schema != NULL;
 
+    if (w->chat->format_about.len > 0)
+        drop(w, w->chat->words->format_about);
     if (w->effort < 0 && !has_schema)
         return;
     json_key(&w->out, STR("output_config"));
@@ -429,6 +434,7 @@ static bool looks_personal(struct str user)
     return user.len >= 7 && digits > 0;
 }
 
+/* There is one place for the two names of whom it is for. */
 static void put_user(struct anthropic_writer *w)
 {
     bool is_safety = w->chat->safety_identifier.len > 0;
@@ -436,6 +442,8 @@ static void put_user(struct anthropic_writer *w)
 
     if (user.len == 0)
         return;
+    if (w->chat->user.len > 0 && !str_eq(user, w->chat->user))
+        drop(w, w->chat->words->user);
     if (looks_personal(user)) {
         drop(w, is_safety ? STR("safety_identifier") : w->chat->words->user);
         return;

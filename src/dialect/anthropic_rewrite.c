@@ -1,7 +1,7 @@
 /* A request of Anthropic's format for Anthropic, but for what would be
  * refused there: thinking that nobody signed, when a local model had answered
  * before; and system messages among the others, which only some models take:
- * these the user says. */
+ * these the user says, marked as not his own words. */
 #include "anthropic_door.h"
 
 static bool takes_mid_system(const struct claude_model *traits)
@@ -44,6 +44,46 @@ static void put_content(struct json_out *out, yyjson_val *content)
     json_close(out, ']');
 }
 
+/* As Claude Code marks it for such models, and they know it. */
+static void put_marked(struct json_out *out, struct str text)
+{
+    json_put_raw(out, STR("\"<system-reminder>\\n"));
+    json_escape(out->buf, text);
+    buf_put(out->buf, STR("\\n</system-reminder>\""));
+}
+
+static void put_marked_block(struct json_out *out, yyjson_val *block)
+{
+    yyjson_val *text = json_get(block, STR("text"));
+
+    if (!yyjson_is_str(text)) {
+        json_put_val(out, block);
+        return;
+    }
+    json_open(out, '{');
+    json_each_member (key, value, block) {
+        json_key_any(out, json_text(key));
+        if (value == text)
+            put_marked(out, json_text(text));
+        else
+            json_put_val(out, value);
+    }
+    json_close(out, '}');
+}
+
+static void put_reminder(struct json_out *out, yyjson_val *content)
+{
+    if (yyjson_is_str(content)) {
+        put_marked(out, json_text(content));
+        return;
+    }
+    json_open(out, '[');
+    json_each_item (block, content) {
+        put_marked_block(out, block);
+    }
+    json_close(out, ']');
+}
+
 static void put_message(struct json_out *out, yyjson_val *message,
                         bool has_system)
 {
@@ -63,6 +103,8 @@ static void put_message(struct json_out *out, yyjson_val *message,
         json_key_any(out, json_text(key));
         if (moves && value == role)
             json_put_str(out, STR("user"));
+        else if (moves && value == content)
+            put_reminder(out, content);
         else if (is_unsigned && value == content)
             put_content(out, content);
         else

@@ -135,13 +135,21 @@ enum chat_effort {
 /* What the caller's format calls the members of the common form: for errors
  * and for the names of what was dropped. */
 struct chat_words {
-    struct str messages;    /* messages: messages[index] */
-    struct str call_id;     /* tool_call_id, of a result */
-    struct str format;      /* response_format */
-    struct str effort;      /* reasoning_effort */
-    struct str stops;       /* stop */
-    struct str user;        /* user */
-    bool starts_with_usage; /* a stream's first event counts the prompt */
+    struct str messages; /* messages: messages[index] */
+    struct str call_id;  /* tool_call_id, of a result */
+    struct str format;   /* response_format */
+    struct str effort;   /* reasoning_effort */
+    struct str stops;    /* stop */
+    struct str user;     /* user */
+    /* before the name of a part's member, and of one in a tool's result */
+    struct str part;         /* messages[].content[]. */
+    struct str result_part;  /* the same */
+    struct str result;       /* content: where a result's parts stand */
+    struct str detail;       /* image_url.detail, of a part */
+    struct str file_name;    /* file.filename */
+    struct str format_about; /* response_format.json_schema.description */
+    struct str redacted;     /* thinking that Claude alone can read */
+    bool starts_with_usage;  /* a stream's first event counts the prompt */
 };
 
 struct chat {
@@ -173,6 +181,8 @@ struct chat {
     unsigned stop_count;
     enum chat_format format;
     yyjson_val *format_schema; /* CHAT_FORMAT_JSON_SCHEMA */
+    struct str format_name;  /* its name and what it is for; OpenAI's formats */
+    struct str format_about; /* only, may be empty */
     enum chat_effort effort;
     bool wants_thinking; /* asked for without saying how much */
     bool has_n;

@@ -81,7 +81,9 @@ void field_note_members(struct field_reader *r, yyjson_val *object,
 
         while (i < count && !str_eq(name, known[i]))
             i++;
-        if (i == count && !yyjson_is_null(value))
+        if (i < count || yyjson_is_null(value))
+            continue;
+        if (!yyjson_is_arr(value) || yyjson_arr_size(value) > 0)
             field_note(r, prefix, name);
     }
 }
@@ -126,6 +128,28 @@ bool field_stream(struct field_reader *r, yyjson_val *value)
         return field_wrong_type(r, STR("stream"), "true or false", value);
     r->chat->is_stream = json_is_true(value);
     return true;
+}
+
+bool field_describe_grammar(struct field_reader *r, yyjson_val *grammar,
+                            struct chat_tool *tool)
+{
+    struct str syntax = json_get_text(grammar, STR("syntax"));
+    struct str definition = json_get_text(grammar, STR("definition"));
+
+    if (definition.len == 0)
+        return false;
+    tool->description = arena_printf(
+        r->arena, "%.*s%sThe input must follow this %.*s grammar:\n%.*s",
+        STR_ARG(tool->description), tool->description.len > 0 ? "\n\n" : "",
+        STR_ARG(syntax), STR_ARG(definition));
+    return true;
+}
+
+void field_note_obfuscation(struct field_reader *r, yyjson_val *options)
+{
+    if (json_is_true(json_get(options, STR("include_obfuscation"))))
+        chat_other(r->chat, r->arena,
+                   STR("stream_options.include_obfuscation"));
 }
 
 /* --- the top level ------------------------------------------------------ */

@@ -45,12 +45,21 @@ bool field_stream(struct field_reader *r, yyjson_val *value);
 bool field_take_text(struct field_reader *r, yyjson_val *object, struct str key,
                      struct str path, struct str *out);
 
-/* Notes each member of `object` that is neither null nor among `known`, as
- * `prefix` and its name. */
+/* Notes each member of `object` that says something, which null and an empty
+ * list do not, and is not among `known`: as `prefix` and its name. */
 void field_note_members(struct field_reader *r, yyjson_val *object,
                         struct str prefix, const struct str *known,
                         size_t count);
+#define FIELD_NOTE_OTHERS(r, object, prefix, known) \
+    field_note_members(r, object, STR(prefix), known, COUNT_OF(known))
 /* The same for one name. */
 void field_note(struct field_reader *r, struct str prefix, struct str name);
+
+/* A grammar goes into the description of its tool, since no backend holds a
+ * tool's input to one.  False when `grammar` is none. */
+bool field_describe_grammar(struct field_reader *r, yyjson_val *grammar,
+                            struct chat_tool *tool);
+/* `include_obfuscation` of stream_options: no stream is padded here. */
+void field_note_obfuscation(struct field_reader *r, yyjson_val *options);
 
 #endif

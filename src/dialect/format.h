@@ -44,6 +44,7 @@ void request_notes_drop(struct request_notes *notes, struct arena *arena,
  * it is being written. */
 struct answer_style {
     struct str model;     /* the name that the caller used */
+    struct str id;        /* of an answer that comes without one */
     int64_t created;      /* seconds since 1970 */
     bool shows_reasoning; /* what the model thought */
     bool shows_thinking;  /* also as signed blocks, an extension */

@@ -15,9 +15,12 @@ static struct str part_path(struct openai_writer *w,
                             const struct chat_message *message,
                             const struct chat_part *part)
 {
-    return arena_printf(w->arena, "%.*s[%u].content[%u]",
-                        STR_ARG(w->chat->words->messages), message->index,
-                        part->index);
+    const struct chat_words *words = w->chat->words;
+    struct str list =
+        message->role == CHAT_TOOL ? words->result : STR("content");
+
+    return arena_printf(w->arena, "%.*s[%u].%.*s[%u]", STR_ARG(words->messages),
+                        message->index, STR_ARG(list), part->index);
 }
 
 static bool refuse_part(struct openai_writer *w,
@@ -105,13 +108,21 @@ static bool put_image(struct openai_writer *w,
     return true;
 }
 
-/* What a file says: text files only. */
+/* What a file says: text files only, and without their names. */
 static bool read_file(struct openai_writer *w,
                       const struct chat_message *message,
                       const struct chat_part *part, struct str *text)
 {
     struct data_url url = {.media_type = part->media_type, .data = part->data};
+    const struct chat_words *words = w->chat->words;
 
+    if (part->file_name.len > 0)
+        request_notes_drop(w->notes, w->arena,
+                           arena_join(w->arena,
+                                      message->role == CHAT_TOOL
+                                          ? words->result_part
+                                          : words->part,
+                                      words->file_name));
     *text = part->text;
     if (text->len > 0)
         return true;
@@ -428,6 +439,21 @@ static bool put_assistant(struct openai_writer *w,
     return true;
 }
 
+/* Thinking that was given out in a cipher is nothing to another model. */
+static void note_redacted(struct openai_writer *w)
+{
+    for (unsigned i = 0; i < w->chat->message_count; i++) {
+        const struct chat_message *message = &w->chat->messages[i];
+
+        for (unsigned k = 0; k < message->part_count; k++)
+            if (message->parts[k].kind == CHAT_THINKING &&
+                str_eq(json_get_text(message->parts[k].block, STR("type")),
+                       STR("redacted_thinking")))
+                request_notes_drop(w->notes, w->arena,
+                                   w->chat->words->redacted);
+    }
+}
+
 bool openai_put_messages(struct openai_writer *w)
 {
     const struct chat_message *end = w->chat->messages + w->chat->message_count;
@@ -435,6 +461,7 @@ bool openai_put_messages(struct openai_writer *w)
 
     json_key(&w->out, STR("messages"));
     json_open(&w->out, '[');
+    note_redacted(w);
     if (!put_system(w))
         return false;
     while (at < end) {

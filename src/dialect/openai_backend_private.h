@@ -11,6 +11,7 @@ struct openai_writer {
     struct arena *arena;
     const struct chat *chat;
     struct chat_error *error;
+    struct request_notes *notes;
     struct json_out out;
     struct buf text; /* for one string at a time */
 };

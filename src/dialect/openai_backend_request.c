@@ -110,7 +110,11 @@ static void put_format(struct openai_writer *w)
         json_member_str(&w->out, STR("type"), STR("json_schema"));
         json_key(&w->out, STR("json_schema"));
         json_open(&w->out, '{');
-        json_member_str(&w->out, STR("name"), STR("output"));
+        json_member_str(&w->out, STR("name"),
+                        chat->format_name.len > 0 ? chat->format_name
+                                                  : STR("output"));
+        if (chat->format_about.len > 0)
+            json_member_str(&w->out, STR("description"), chat->format_about);
         json_key(&w->out, STR("strict"));
         json_put_bool(&w->out, true);
         json_key(&w->out, STR("schema"));
@@ -176,10 +180,10 @@ static bool user_has_a_place(const struct chat *chat)
     return str_eq(chat->words->user, STR("user"));
 }
 
-static void note_dropped(struct openai_writer *w, struct request_notes *notes,
-                         unsigned tool_count)
+static void note_dropped(struct openai_writer *w, unsigned tool_count)
 {
     const struct chat *chat = w->chat;
+    struct request_notes *notes = w->notes;
 
     if (chat->service_tier.len > 0)
         request_notes_drop(notes, w->arena, STR("service_tier"));
@@ -212,8 +216,7 @@ static bool refuse_unsupported(struct openai_writer *w)
 }
 
 static bool put_request(struct openai_writer *w,
-                        const struct request_style *style,
-                        struct request_notes *notes)
+                        const struct request_style *style)
 {
     const struct chat *chat = w->chat;
     unsigned tool_count;
@@ -239,7 +242,7 @@ static bool put_request(struct openai_writer *w,
         json_member_str(&w->out, STR("user"), chat->user);
     put_stream(w);
     json_close(&w->out, '}');
-    note_dropped(w, notes, tool_count);
+    note_dropped(w, tool_count);
     return true;
 }
 
@@ -261,26 +264,30 @@ bool openai_write_request(struct arena *arena, const struct chat *chat,
         .arena = arena,
         .chat = chat,
         .error = error,
+        .notes = notes,
         .out = json_out_to(out),
     };
 
     buf_init(&w.text, SIZE_MAX / 2);
     request_notes_init(notes, arena, chat);
     names_of_custom_tools(arena, chat, &notes->names);
-    return writer_fini(&w, put_request(&w, style, notes));
+    return writer_fini(&w, put_request(&w, style));
 }
 
 bool openai_write_prompt(struct arena *arena, const struct chat *chat,
                          struct json_out *out, struct chat_error *error)
 {
+    struct request_notes ignored;
     struct openai_writer w = {
         .arena = arena,
         .chat = chat,
         .error = error,
+        .notes = &ignored,
         .out = *out,
     };
     bool ok;
 
+    request_notes_init(&ignored, arena, chat);
     buf_init(&w.text, SIZE_MAX / 2);
     ok = openai_put_messages(&w);
     if (ok)

@@ -37,6 +37,30 @@ static bool take_wrapped(struct field_reader *r, yyjson_val *part, unsigned i,
     return field_take_text(r, value, str_of(inner), path, out);
 }
 
+static void note_part(struct field_reader *r, yyjson_val *value)
+{
+    static const struct str known[] = {STR_INIT("type"),
+                                       STR_INIT("text"),
+                                       STR_INIT("refusal"),
+                                       STR_INIT("image_url"),
+                                       STR_INIT("file"),
+                                       STR_INIT("cache_control"),
+                                       STR_INIT("prompt_cache_breakpoint")};
+    static const struct str of_image[] = {STR_INIT("url"), STR_INIT("detail")};
+    static const struct str of_breakpoint[] = {STR_INIT("mode")};
+    static const struct str of_file[] = {
+        STR_INIT("filename"), STR_INIT("file_data"), STR_INIT("file_id")};
+
+    FIELD_NOTE_OTHERS(r, value, "messages[].content[].", known);
+    FIELD_NOTE_OTHERS(r, json_get(value, STR("image_url")),
+                      "messages[].content[].image_url.", of_image);
+    FIELD_NOTE_OTHERS(r, json_get(value, STR("prompt_cache_breakpoint")),
+                      "messages[].content[].prompt_cache_breakpoint.",
+                      of_breakpoint);
+    FIELD_NOTE_OTHERS(r, json_get(value, STR("file")),
+                      "messages[].content[].file.", of_file);
+}
+
 static bool read_part(struct field_reader *r, yyjson_val *value, unsigned i,
                       struct chat_part *part)
 {
@@ -125,6 +149,8 @@ static bool read_content(struct field_reader *r, yyjson_val *content,
         part->index = index++;
         if (!read_part(r, item, message->index, part))
             return false;
+        if (part->kind != CHAT_OTHER)
+            note_part(r, item);
     }
     return true;
 }
@@ -167,6 +193,10 @@ static bool read_function(struct field_reader *r, yyjson_val *function,
 static bool read_call(struct field_reader *r, yyjson_val *value, unsigned i,
                       unsigned k, struct chat_call *call)
 {
+    /* `index` comes from the pieces of streams that callers put together */
+    static const struct str known[] = {STR_INIT("id"), STR_INIT("type"),
+                                       STR_INIT("function"), STR_INIT("custom"),
+                                       STR_INIT("index")};
     struct str path =
         arena_printf(r->arena, "messages[%u].tool_calls[%u]", i, k);
     struct str type;
@@ -178,6 +208,7 @@ static bool read_call(struct field_reader *r, yyjson_val *value, unsigned i,
         !field_take_text(r, value, STR("type"), path, &type))
         return false;
     call->is_custom = str_eq(type, STR("custom"));
+    FIELD_NOTE_OTHERS(r, value, "messages[].tool_calls[].", known);
     if (!call->is_custom && type.len > 0 && !str_eq(type, STR("function")))
         return field_unknown_value(
             r, arena_printf(r->arena, "%.*s.type", STR_ARG(path)),
@@ -264,6 +295,27 @@ static bool read_assistant(struct field_reader *r, yyjson_val *value,
            read_content(r, content, message) && read_calls(r, value, message);
 }
 
+/* A result's name is its call's.  Thinking without a signature is known and
+ * left out: whose it was puts it back by itself (recall.h), and nobody else
+ * would take it. */
+static void note_message(struct field_reader *r, yyjson_val *value,
+                         enum chat_role role)
+{
+    static const struct str known[] = {STR_INIT("role"),
+                                       STR_INIT("content"),
+                                       STR_INIT("tool_call_id"),
+                                       STR_INIT("tool_calls"),
+                                       STR_INIT("function_call"),
+                                       STR_INIT("refusal"),
+                                       STR_INIT("thinking_blocks"),
+                                       STR_INIT("reasoning_content"),
+                                       STR_INIT("reasoning"),
+                                       STR_INIT("name")};
+
+    field_note_members(r, value, STR("messages[]."), known,
+                       COUNT_OF(known) - (role == CHAT_TOOL ? 0 : 1));
+}
+
 static bool read_message(struct field_reader *r, yyjson_val *value,
                          struct chat_message *message)
 {
@@ -300,6 +352,7 @@ static bool read_message(struct field_reader *r, yyjson_val *value,
                                    "tool, function",
                                    name);
     message->role = roles[i].role;
+    note_message(r, value, message->role);
     message->is_function = str_eq(name, STR("function"));
     if (message->role == CHAT_ASSISTANT)
         return read_assistant(r, value, message);

@@ -9,4 +9,8 @@
 /* The member "messages". */
 bool openai_read_messages(struct field_reader *r, yyjson_val *value);
 
+/* The members of the top level that are understood. */
+extern const struct field openai_fields[];
+extern const size_t openai_field_count;
+
 #endif

@@ -8,6 +8,30 @@
 
 /* --- tools -------------------------------------------------------------- */
 
+/* A custom tool's grammar. */
+static void read_grammar(struct field_reader *r, yyjson_val *inner,
+                         struct chat_tool *tool)
+{
+    yyjson_val *format = json_get(inner, STR("format"));
+
+    if (field_describe_grammar(r, json_get(format, STR("grammar")), tool))
+        chat_other(r->chat, r->arena, STR("tools[].custom.format"));
+}
+
+static void note_tool(struct field_reader *r, yyjson_val *inner, bool is_custom)
+{
+    static const struct str known[] = {
+        STR_INIT("name"), STR_INIT("description"), STR_INIT("parameters"),
+        STR_INIT("strict")};
+    static const struct str of_custom[] = {
+        STR_INIT("name"), STR_INIT("description"), STR_INIT("format")};
+
+    if (is_custom)
+        FIELD_NOTE_OTHERS(r, inner, "tools[].custom.", of_custom);
+    else
+        FIELD_NOTE_OTHERS(r, inner, "tools[].function.", known);
+}
+
 static bool read_tool(struct field_reader *r, yyjson_val *inner,
                       struct str path, struct chat_tool *tool)
 {
@@ -30,7 +54,10 @@ static bool read_tool(struct field_reader *r, yyjson_val *inner,
             r, arena_printf(r->arena, "%.*s.strict", STR_ARG(path)),
             "true or false", strict);
     tool->is_strict = json_is_true(strict);
-    if (!tool->is_custom) {
+    note_tool(r, inner, tool->is_custom);
+    if (tool->is_custom) {
+        read_grammar(r, inner, tool);
+    } else {
         tool->schema = json_get(inner, STR("parameters"));
         if (tool->schema != NULL && !yyjson_is_obj(tool->schema))
             return field_wrong_type(
@@ -53,6 +80,9 @@ static bool read_tools(struct field_reader *r, yyjson_val *value)
         ARENA_ARRAY(r->arena, struct chat_tool, yyjson_arr_size(value));
     chat->tool_count = 0; /* `functions` may have come first: tools win */
     json_each_item (item, value) {
+        static const struct str known[] = {
+            STR_INIT("type"), STR_INIT("function"), STR_INIT("custom"),
+            STR_INIT("cache_control")};
         unsigned i = chat->tool_count++;
         struct chat_tool *tool = &chat->tools[i];
         struct str path = arena_printf(r->arena, "tools[%u]", i);
@@ -67,6 +97,7 @@ static bool read_tools(struct field_reader *r, yyjson_val *value)
             return field_unknown_value(
                 r, arena_printf(r->arena, "tools[%u].type", i),
                 "\"function\" or \"custom\"", type);
+        FIELD_NOTE_OTHERS(r, item, "tools[].", known);
         tool->cache = json_get(item, STR("cache_control"));
         path = arena_printf(r->arena, "tools[%u].%s", i,
                             tool->is_custom ? "custom" : "function");
@@ -272,6 +303,9 @@ static bool read_stop(struct field_reader *r, yyjson_val *value)
 
 static bool read_format(struct field_reader *r, yyjson_val *value)
 {
+    static const struct str known[] = {STR_INIT("name"),
+                                       STR_INIT("description"),
+                                       STR_INIT("schema"), STR_INIT("strict")};
     struct chat *chat = r->chat;
     yyjson_val *inner;
     struct str type;
@@ -283,12 +317,19 @@ static bool read_format(struct field_reader *r, yyjson_val *value)
         chat->format = CHAT_FORMAT_JSON_OBJECT;
         return true;
     }
-    if (!str_eq(type, STR("json_schema")))
-        return true; /* text, or what only some backends know */
+    if (!str_eq(type, STR("json_schema"))) {
+        if (type.len > 0 &&
+            !str_eq(type, STR("text"))) /* what only some backends know */
+            chat_other(chat, r->arena, STR("response_format.type"));
+        return true;
+    }
     inner = json_get(value, STR("json_schema"));
     if (inner == NULL)
         return field_missing(r, STR("response_format.json_schema"));
     chat->format = CHAT_FORMAT_JSON_SCHEMA;
+    chat->format_name = json_get_text(inner, STR("name"));
+    chat->format_about = json_get_text(inner, STR("description"));
+    FIELD_NOTE_OTHERS(r, inner, "response_format.json_schema.", known);
     chat->format_schema = json_get(inner, STR("schema"));
     if (chat->format_schema != NULL && !yyjson_is_obj(chat->format_schema))
         return field_wrong_type(r, STR("response_format.json_schema.schema"),
@@ -346,10 +387,14 @@ static bool read_service_tier(struct field_reader *r, yyjson_val *value)
 
 static bool read_stream_options(struct field_reader *r, yyjson_val *value)
 {
+    static const struct str known[] = {STR_INIT("include_usage"),
+                                       STR_INIT("include_obfuscation")};
     yyjson_val *usage;
 
     if (!yyjson_is_obj(value))
         return field_wrong_type(r, STR("stream_options"), "an object", value);
+    field_note_obfuscation(r, value);
+    FIELD_NOTE_OTHERS(r, value, "stream_options.", known);
     usage = json_get(value, STR("include_usage"));
     if (usage != NULL && !yyjson_is_bool(usage))
         return field_wrong_type(r, STR("stream_options.include_usage"),
@@ -358,8 +403,75 @@ static bool read_stream_options(struct field_reader *r, yyjson_val *value)
     return true;
 }
 
+/* Fields that have no place in the common form; at these values they ask for
+ * what is so anyhow. */
+
+static bool note_unless(struct field_reader *r, bool is_so_anyhow,
+                        const char *name)
+{
+    if (!is_so_anyhow)
+        chat_other(r->chat, r->arena, str_of(name));
+    return true;
+}
+
+static bool is_off(yyjson_val *value)
+{
+    return yyjson_is_bool(value) && !json_is_true(value);
+}
+
+static bool is_zero(yyjson_val *value)
+{
+    struct str number = json_number_text(value);
+
+    return str_eq(number, STR("0")) || str_eq(number, STR("0.0"));
+}
+
+static bool is_empty(yyjson_val *value)
+{
+    return yyjson_is_obj(value) && yyjson_obj_size(value) == 0;
+}
+
+static bool read_store(struct field_reader *r, yyjson_val *value)
+{
+    return note_unless(r, is_off(value), "store");
+}
+
+static bool read_metadata(struct field_reader *r, yyjson_val *value)
+{
+    return note_unless(r, is_empty(value), "metadata");
+}
+
+static bool read_logprobs(struct field_reader *r, yyjson_val *value)
+{
+    return note_unless(r, is_off(value), "logprobs");
+}
+
+static bool read_logit_bias(struct field_reader *r, yyjson_val *value)
+{
+    return note_unless(r, is_empty(value), "logit_bias");
+}
+
+static bool read_frequency_penalty(struct field_reader *r, yyjson_val *value)
+{
+    return note_unless(r, is_zero(value), "frequency_penalty");
+}
+
+static bool read_presence_penalty(struct field_reader *r, yyjson_val *value)
+{
+    return note_unless(r, is_zero(value), "presence_penalty");
+}
+
+/* A hint as to which server may have a prefix in its cache; every backend
+ * finds its own. */
+static bool read_cache_key(struct field_reader *r, yyjson_val *value)
+{
+    (void)r;
+    (void)value;
+    return true;
+}
+
 /* The top-level members that are understood. */
-static const struct field fields[] = {
+const struct field openai_fields[] = {
     {STR_INIT("model"), field_model},
     {STR_INIT("messages"), openai_read_messages},
     {STR_INIT("stream"), field_stream},
@@ -382,7 +494,15 @@ static const struct field fields[] = {
     {STR_INIT("user"), read_user},
     {STR_INIT("safety_identifier"), read_safety_identifier},
     {STR_INIT("service_tier"), read_service_tier},
+    {STR_INIT("prompt_cache_key"), read_cache_key},
+    {STR_INIT("store"), read_store},
+    {STR_INIT("metadata"), read_metadata},
+    {STR_INIT("logprobs"), read_logprobs},
+    {STR_INIT("logit_bias"), read_logit_bias},
+    {STR_INIT("frequency_penalty"), read_frequency_penalty},
+    {STR_INIT("presence_penalty"), read_presence_penalty},
 };
+const size_t openai_field_count = COUNT_OF(openai_fields);
 
 static const struct chat_words openai_words = {
     .messages = STR_INIT("messages"),
@@ -391,6 +511,12 @@ static const struct chat_words openai_words = {
     .effort = STR_INIT("reasoning_effort"),
     .stops = STR_INIT("stop"),
     .user = STR_INIT("user"),
+    .part = STR_INIT("messages[].content[]."),
+    .result_part = STR_INIT("messages[].content[]."),
+    .detail = STR_INIT("image_url.detail"),
+    .result = STR_INIT("content"),
+    .file_name = STR_INIT("file.filename"),
+    .format_about = STR_INIT("response_format.json_schema.description"),
 };
 
 bool openai_read_request(struct arena *arena, struct str body,
@@ -399,7 +525,7 @@ bool openai_read_request(struct arena *arena, struct str body,
     struct field_reader reader = {arena, chat, error};
 
     *chat = (struct chat){.body = body, .words = &openai_words};
-    if (!field_read_body(&reader, fields, COUNT_OF(fields)))
+    if (!field_read_body(&reader, openai_fields, openai_field_count))
         return false;
     if (chat->messages == NULL)
         return field_missing(&reader, STR("messages"));

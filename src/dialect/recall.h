@@ -11,7 +11,7 @@
 #include "chat.h"
 
 struct recall {
-    bool is_worth_it;    /* there are signed blocks, and calls */
+    bool is_worth_it; /* there are signed blocks, and calls */
     bool has_thinking;
     struct str first_id; /* of the calls; in the arena */
     struct arena *arena;

@@ -10,8 +10,6 @@
  * message.  Items of other types have no place here and are named. */
 #include "responses_private.h"
 
-#include "base64.h"
-
 enum item_type {
     ITEM_OTHER,
     ITEM_MESSAGE,
@@ -31,6 +29,7 @@ struct items {
     struct strmap known_ids; /* id → 1 + the place in `known` */
     struct responses_found found;
     unsigned index;            /* input[index] */
+    bool is_past;              /* what is read was said in an earlier turn */
     struct chat_message *turn; /* the assistant's, if it is still going on */
 };
 
@@ -144,67 +143,6 @@ static bool read_message(struct items *t, yyjson_val *item)
     return responses_read_content(
         t->r, t->index, "content", content,
         message_add(t, roles[i].role, yyjson_arr_size(content) + 1));
-}
-
-/* The texts of a list of {"text":…}, apart by an empty line. */
-static struct str joined_texts(struct arena *arena, yyjson_val *list)
-{
-    struct str all = {NULL, 0};
-    struct buf joined;
-
-    buf_init(&joined, SIZE_MAX / 2);
-    json_each_item (item, list) {
-        struct str text = json_get_text(item, STR("text"));
-
-        if (joined.len > 0 && text.len > 0)
-            buf_put(&joined, STR("\n\n"));
-        buf_put(&joined, text);
-    }
-    if (joined.len > 0)
-        all = arena_copy(arena, buf_str(&joined));
-    buf_fini(&joined);
-    return all;
-}
-
-/* The block that was sealed in an answer of ours; NULL when it is none. */
-static yyjson_val *unsealed(struct items *t, yyjson_val *item)
-{
-    struct str sealed = json_get_text(item, STR("encrypted_content"));
-    struct json_error ignored;
-    struct json_doc doc;
-    struct str type;
-
-    if (!str_starts(sealed, STR("ant1.")))
-        return NULL;
-    sealed = str_slice(sealed, 5, sealed.len);
-    if (!base64_is_valid(sealed) ||
-        !json_read(t->r->arena, base64_decode(t->r->arena, sealed), &doc,
-                   &ignored))
-        return NULL;
-    type = json_get_text(doc.root, STR("type"));
-    if (str_eq(type, STR("redacted_thinking")))
-        return json_get_text(doc.root, STR("data")).len > 0 ? doc.root : NULL;
-    return str_eq(type, STR("thinking")) &&
-                   yyjson_is_str(json_get(doc.root, STR("thinking"))) &&
-                   json_get_text(doc.root, STR("signature")).len > 0
-               ? doc.root
-               : NULL;
-}
-
-static void read_reasoning(struct items *t, yyjson_val *item)
-{
-    struct chat_part *part = &t->turn->parts[t->turn->part_count++];
-    yyjson_val *block = unsealed(t, item);
-
-    if (block != NULL) {
-        chat_thinking(t->r->chat, block, part);
-        return;
-    }
-    part->kind = CHAT_THINKING;
-    part->text = joined_texts(t->r->arena, json_get(item, STR("summary")));
-    if (part->text.len == 0)
-        part->text = joined_texts(t->r->arena, json_get(item, STR("content")));
-    t->r->chat->characters += str_code_points(part->text);
 }
 
 static struct str as_text(struct arena *arena, yyjson_val *value)
@@ -380,6 +318,38 @@ static bool miss_reference(struct items *t, yyjson_val *item)
         STR_ARG(path), STR_ARG(shown));
 }
 
+/* Members of items: an item's own id and status say nothing to a model.  What
+ * is remembered was said by others than this request. */
+static void note_item(struct items *t, yyjson_val *item, enum item_type type)
+{
+    static const struct str common[] = {STR_INIT("type"), STR_INIT("id"),
+                                        STR_INIT("status")};
+    static const struct str own[][4] = {
+        [ITEM_MESSAGE] = {STR_INIT("role"), STR_INIT("content")},
+        [ITEM_REASONING] = {STR_INIT("summary"), STR_INIT("content"),
+                            STR_INIT("encrypted_content")},
+        [ITEM_CALL] = {STR_INIT("call_id"), STR_INIT("name"),
+                       STR_INIT("namespace"), STR_INIT("arguments")},
+        [ITEM_CUSTOM_CALL] = {STR_INIT("call_id"), STR_INIT("name"),
+                              STR_INIT("namespace"), STR_INIT("input")},
+        /* a result's name is its call's */
+        [ITEM_OUTPUT] = {STR_INIT("call_id"), STR_INIT("output"),
+                         STR_INIT("name"), STR_INIT("namespace")},
+        [ITEM_SEARCH] = {STR_INIT("call_id"), STR_INIT("arguments"),
+                         STR_INIT("execution")},
+        [ITEM_FOUND] = {STR_INIT("call_id"), STR_INIT("tools"),
+                        STR_INIT("execution")},
+        [ITEM_REFERENCE] = {{NULL, 0}},
+    };
+    struct str known[COUNT_OF(common) + COUNT_OF(own[0])];
+
+    if (t->is_past)
+        return;
+    memcpy(known, common, sizeof(common));
+    memcpy(known + COUNT_OF(common), own[type], sizeof(own[type]));
+    FIELD_NOTE_OTHERS(t->r, item, "input[].", known);
+}
+
 static bool read_item(struct items *t, yyjson_val *item, yyjson_val *end)
 {
     yyjson_val *meant;
@@ -391,12 +361,15 @@ static bool read_item(struct items *t, yyjson_val *item, yyjson_val *end)
         return miss_reference(t, item);
     if (is_said(meant) && t->turn == NULL)
         turn_open(t, item, end);
+    if (meant == item && type_of(item) != ITEM_OTHER)
+        note_item(t, item, type_of(item));
     use_up(t, item);
     switch (type_of(meant)) {
     case ITEM_MESSAGE:
         return read_message(t, meant);
     case ITEM_REASONING:
-        read_reasoning(t, meant);
+        responses_read_reasoning(t->r, meant,
+                                 &t->turn->parts[t->turn->part_count++]);
         return true;
     case ITEM_CALL:
     case ITEM_CUSTOM_CALL:
@@ -526,8 +499,10 @@ bool responses_read_messages(struct field_reader *r,
     chat->message_count = 0;
     if (instructions != NULL)
         add_instructions(&items, instructions);
+    items.is_past = true;
     for (size_t i = 0; i < turn_count; i++)
         if (!read_list(&items, turns[i]))
             return false;
+    items.is_past = false;
     return read_list(&items, input);
 }

@@ -1,6 +1,8 @@
 /* OpenAI Responses: the content of an item, into parts. */
 #include "responses_private.h"
 
+#include "base64.h"
+
 /* For errors: input[item].list[part]. */
 struct place {
     unsigned item;
@@ -70,6 +72,32 @@ static bool read_file(struct field_reader *r, yyjson_val *value,
     return true;
 }
 
+/* What quotes and likelihoods an earlier answer had are not in its text;
+ * nearly always both are empty lists. */
+static void note_part(struct field_reader *r, yyjson_val *value,
+                      struct place at)
+{
+    static const struct str known[] = {
+        STR_INIT("type"),      STR_INIT("text"),
+        STR_INIT("refusal"),   STR_INIT("image_url"),
+        STR_INIT("file_id"),   STR_INIT("filename"),
+        STR_INIT("file_data"), STR_INIT("file_url"),
+        STR_INIT("detail"),    STR_INIT("prompt_cache_breakpoint")};
+    static const struct str of_breakpoint[] = {STR_INIT("mode")};
+    struct str detail = json_get_text(value, STR("detail"));
+    bool is_file = str_eq(json_get_text(value, STR("type")), STR("input_file"));
+    struct str prefix = at.list[0] == 'o' ? STR("input[].output[].")
+                                          : STR("input[].content[].");
+
+    field_note_members(r, value, prefix, known, COUNT_OF(known));
+    field_note_members(
+        r, json_get(value, STR("prompt_cache_breakpoint")),
+        arena_join(r->arena, prefix, STR("prompt_cache_breakpoint.")),
+        of_breakpoint, COUNT_OF(of_breakpoint));
+    if (is_file && !str_eq(detail, STR("auto")) && detail.len > 0)
+        field_note(r, prefix, STR("detail"));
+}
+
 static bool read_part(struct field_reader *r, yyjson_val *value,
                       struct place at, struct chat_part *part)
 {
@@ -136,7 +164,71 @@ bool responses_read_content(struct field_reader *r, unsigned index,
     json_each_item (item, content) {
         if (!read_part(r, item, at, &message->parts[message->part_count++]))
             return false;
+        if (message->parts[message->part_count - 1].kind != CHAT_OTHER)
+            note_part(r, item, at);
         at.part++;
     }
     return true;
+}
+
+/* --- what was thought --------------------------------------------------- */
+
+/* The texts of a list of {"text":…}, apart by an empty line. */
+static struct str joined_texts(struct arena *arena, yyjson_val *list)
+{
+    struct str all = {NULL, 0};
+    struct buf joined;
+
+    buf_init(&joined, SIZE_MAX / 2);
+    json_each_item (item, list) {
+        struct str text = json_get_text(item, STR("text"));
+
+        if (joined.len > 0 && text.len > 0)
+            buf_put(&joined, STR("\n\n"));
+        buf_put(&joined, text);
+    }
+    if (joined.len > 0)
+        all = arena_copy(arena, buf_str(&joined));
+    buf_fini(&joined);
+    return all;
+}
+
+/* The block that was sealed in an answer of ours; NULL when it is none. */
+static yyjson_val *unsealed(struct arena *arena, yyjson_val *item)
+{
+    struct str sealed = json_get_text(item, STR("encrypted_content"));
+    struct json_error ignored;
+    struct json_doc doc;
+    struct str type;
+
+    if (!str_starts(sealed, STR("ant1.")))
+        return NULL;
+    sealed = str_slice(sealed, 5, sealed.len);
+    if (!base64_is_valid(sealed) ||
+        !json_read(arena, base64_decode(arena, sealed), &doc, &ignored))
+        return NULL;
+    type = json_get_text(doc.root, STR("type"));
+    if (str_eq(type, STR("redacted_thinking")))
+        return json_get_text(doc.root, STR("data")).len > 0 ? doc.root : NULL;
+    return str_eq(type, STR("thinking")) &&
+                   yyjson_is_str(json_get(doc.root, STR("thinking"))) &&
+                   json_get_text(doc.root, STR("signature")).len > 0
+               ? doc.root
+               : NULL;
+}
+
+void responses_read_reasoning(struct field_reader *r, yyjson_val *item,
+                              struct chat_part *part)
+{
+    yyjson_val *block = unsealed(r->arena, item);
+
+    if (block != NULL) {
+        chat_thinking(r->chat, block, part);
+        return;
+    }
+    part->kind = CHAT_THINKING;
+    part->text = joined_texts(r->arena, json_get(item, STR("summary")));
+    if (part->text.len == 0)
+        part->text = joined_texts(r->arena, json_get(item, STR("content")));
+    r->chat->characters += str_code_points(part->text);
 }

@@ -10,6 +10,10 @@
 
 /* --- requests ----------------------------------------------------------- */
 
+/* The members of the top level that are understood. */
+extern const struct field responses_fields[];
+extern const size_t responses_field_count;
+
 bool responses_read_tools(struct field_reader *r, yyjson_val *value);
 bool responses_read_choice(struct field_reader *r, yyjson_val *value);
 
@@ -36,6 +40,10 @@ struct responses_past {
 bool responses_read_content(struct field_reader *r, unsigned index,
                             const char *list, yyjson_val *content,
                             struct chat_message *message);
+
+/* A reasoning item: the signed block that is sealed in it, or its text. */
+void responses_read_reasoning(struct field_reader *r, yyjson_val *item,
+                              struct chat_part *part);
 
 /* All messages: instructions, the past, input.  `past` is NULL when the
  * request is read for the first time. */

@@ -83,11 +83,14 @@ static bool read_store(struct field_reader *r, yyjson_val *value)
     return read_bool(r, value, "store", &r->chat->is_stored);
 }
 
-/* Only about padding against eavesdroppers, which there is none of. */
 static bool read_stream_options(struct field_reader *r, yyjson_val *value)
 {
+    static const struct str known[] = {STR_INIT("include_obfuscation")};
+
     if (!yyjson_is_obj(value))
         return field_wrong_type(r, STR("stream_options"), "an object", value);
+    field_note_obfuscation(r, value);
+    FIELD_NOTE_OTHERS(r, value, "stream_options.", known);
     return true;
 }
 
@@ -112,6 +115,9 @@ static bool read_reasoning(struct field_reader *r, yyjson_val *value)
 
 static bool read_format(struct field_reader *r, yyjson_val *value)
 {
+    static const struct str known[] = {STR_INIT("type"), STR_INIT("name"),
+                                       STR_INIT("description"),
+                                       STR_INIT("schema"), STR_INIT("strict")};
     struct chat *chat = r->chat;
     struct str type;
 
@@ -130,6 +136,9 @@ static bool read_format(struct field_reader *r, yyjson_val *value)
             r, STR("text.format.type"),
             "\"text\", \"json_object\" or \"json_schema\"", type);
     chat->format = CHAT_FORMAT_JSON_SCHEMA;
+    chat->format_name = json_get_text(value, STR("name"));
+    chat->format_about = json_get_text(value, STR("description"));
+    FIELD_NOTE_OTHERS(r, value, "text.format.", known);
     chat->format_schema = json_get(value, STR("schema"));
     if (chat->format_schema == NULL)
         return field_missing(r, STR("text.format.schema"));
@@ -170,6 +179,30 @@ static bool read_include(struct field_reader *r, yyjson_val *value)
             field_note(r, STR("include."), name);
         i++;
     }
+    return true;
+}
+
+/* What the answer repeats and is kept with it; how many built-in tools may be
+ * called, where there are none; and a hint as to which server may have a
+ * prefix in its cache, of which every backend finds its own. */
+static bool read_known(struct field_reader *r, yyjson_val *value)
+{
+    (void)r;
+    (void)value;
+    return true;
+}
+
+static bool read_truncation(struct field_reader *r, yyjson_val *value)
+{
+    if (!str_eq(json_text(value), STR("disabled")))
+        chat_other(r->chat, r->arena, STR("truncation"));
+    return true;
+}
+
+static bool read_top_logprobs(struct field_reader *r, yyjson_val *value)
+{
+    if (!str_eq(json_number_text(value), STR("0")))
+        chat_other(r->chat, r->arena, STR("top_logprobs"));
     return true;
 }
 
@@ -297,7 +330,7 @@ static bool render_echo(struct field_reader *r)
 
 /* --- the whole ---------------------------------------------------------- */
 
-static const struct field fields[] = {
+const struct field responses_fields[] = {
     {STR_INIT("model"), field_model},
     {STR_INIT("input"), read_input},
     {STR_INIT("instructions"), read_instructions},
@@ -320,7 +353,13 @@ static const struct field fields[] = {
     {STR_INIT("conversation"), read_conversation},
     {STR_INIT("prompt"), read_prompt},
     {STR_INIT("background"), read_background},
+    {STR_INIT("metadata"), read_known},
+    {STR_INIT("max_tool_calls"), read_known},
+    {STR_INIT("prompt_cache_key"), read_known},
+    {STR_INIT("truncation"), read_truncation},
+    {STR_INIT("top_logprobs"), read_top_logprobs},
 };
+const size_t responses_field_count = COUNT_OF(responses_fields);
 
 static const struct chat_words words = {
     .messages = STR_INIT("input"),
@@ -329,6 +368,13 @@ static const struct chat_words words = {
     .effort = STR_INIT("reasoning.effort"),
     .stops = STR_INIT("stop"),
     .user = STR_INIT("user"),
+    .part = STR_INIT("input[].content[]."),
+    .result_part = STR_INIT("input[].output[]."),
+    .detail = STR_INIT("detail"),
+    .result = STR_INIT("output"),
+    .file_name = STR_INIT("filename"),
+    .format_about = STR_INIT("text.format.description"),
+    .redacted = STR_INIT("input[].encrypted_content"),
 };
 
 static struct str input_text(const struct chat *chat)
@@ -354,7 +400,7 @@ bool responses_read_request(struct arena *arena, struct str body,
     struct field_reader reader = {arena, chat, error};
 
     *chat = (struct chat){.body = body, .words = &words, .is_stored = true};
-    if (!field_read_body(&reader, fields, COUNT_OF(fields)))
+    if (!field_read_body(&reader, responses_fields, responses_field_count))
         return false;
     chat->items = input_text(chat);
     if (chat->items.len == 0)

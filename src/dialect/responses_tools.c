@@ -25,22 +25,6 @@ static struct str inner_path(struct field_reader *r, struct str path,
     return arena_printf(r->arena, "%.*s.%s", STR_ARG(path), member);
 }
 
-static void describe_grammar(struct field_reader *r, yyjson_val *value,
-                             struct chat_tool *tool)
-{
-    yyjson_val *format = json_get(value, STR("format"));
-    struct str syntax = json_get_text(format, STR("syntax"));
-    struct str definition = json_get_text(format, STR("definition"));
-
-    if (definition.len == 0)
-        return;
-    tool->description = arena_printf(
-        r->arena, "%.*s%sThe input must follow this %.*s grammar:\n%.*s",
-        STR_ARG(tool->description), tool->description.len > 0 ? "\n\n" : "",
-        STR_ARG(syntax), STR_ARG(definition));
-    chat_other(r->chat, r->arena, STR("tools[].format"));
-}
-
 static bool read_schema(struct field_reader *r, yyjson_val *value,
                         struct str path, struct chat_tool *tool)
 {
@@ -81,10 +65,13 @@ static bool read_tool(struct field_reader *r, yyjson_val *value,
     tool->is_strict = json_is_true(strict);
     tool->cache = json_get(value, STR("cache_control"));
     tool->name = responses_full_name(r->arena, space, tool->name);
-    if (tool->is_custom)
-        describe_grammar(r, value, tool);
-    else if (!read_schema(r, value, path, tool))
-        return false;
+    if (!tool->is_custom) {
+        if (!read_schema(r, value, path, tool))
+            return false;
+    } else if (field_describe_grammar(r, json_get(value, STR("format")),
+                                      tool)) {
+        chat_other(r->chat, r->arena, STR("tools[].format"));
+    }
     field_note_members(r, value, STR("tools[]."), known, COUNT_OF(known));
     count_tool(r, tool);
     return true;

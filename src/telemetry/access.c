@@ -43,6 +43,8 @@ static void log_chat(struct log_line *line, const struct record *record)
     log_text(line, "reason", record->reason);
     log_bool(line, "stream", record->is_stream);
     log_i64(line, "tries", record->tries);
+    if (record->dropped_count > 0)
+        log_i64(line, "dropped", record->dropped_count);
     if (record->was_held)
         log_bool(line, "held", true);
     log_i64(line, "tokens_estimated", record->prompt_tokens_estimated);

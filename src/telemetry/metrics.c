@@ -1,13 +1,16 @@
 #include "metrics.h"
 
-static void add(struct metrics *metrics, unsigned metric, uint64_t n)
+static void add_to(_Atomic uint64_t *count, uint64_t n)
 {
     /* one writer: no locked instruction is needed, only a whole write */
-    uint64_t before =
-        atomic_load_explicit(&metrics->counts[metric], memory_order_relaxed);
+    uint64_t before = atomic_load_explicit(count, memory_order_relaxed);
 
-    atomic_store_explicit(&metrics->counts[metric], before + n,
-                          memory_order_relaxed);
+    atomic_store_explicit(count, before + n, memory_order_relaxed);
+}
+
+static void add(struct metrics *metrics, unsigned metric, uint64_t n)
+{
+    add_to(&metrics->counts[metric], n);
 }
 
 static void add_tokens(struct metrics *metrics, unsigned metric, int64_t n)
@@ -40,6 +43,9 @@ void metrics_count(struct metrics *metrics, const struct record *record)
     add(metrics, tier + (unsigned)record->outcome, 1);
     if (record->wants_local)
         add(metrics, wanted_by(record), 1);
+    for (unsigned i = 0; i < record->dropped_count; i++)
+        if (record->dropped[i] < FIELDS_SLOTS)
+            add_to(&metrics->dropped[record->dropped[i]], 1);
     if (record->usage.is_known && record->tier != TIER_NONE) {
         add_tokens(metrics, tokens, record->usage.input);
         add_tokens(metrics, tokens + 1, record->usage.cache_read);
@@ -73,6 +79,29 @@ void metrics_family(struct buf *out, const char *name, const char *help,
     buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
+/* Only what has happened: there are hundreds of fields. */
+static void write_dropped(const struct metrics *const shards[],
+                          size_t shard_count, struct buf *out)
+{
+    metrics_family(out, "weir_dropped_fields_total",
+                   "Fields of requests that were left out, since the backend "
+                   "that answered cannot take them.",
+                   "counter");
+    for (unsigned slot = 0; slot < FIELDS_SLOTS; slot++) {
+        uint64_t n = 0;
+
+        for (size_t i = 0; i < shard_count; i++)
+            n += atomic_load_explicit(&shards[i]->dropped[slot],
+                                      memory_order_relaxed);
+        if (n > 0)
+            buf_printf(out,
+                       "weir_dropped_fields_total{format=\"%.*s\","
+                       "field=\"%.*s\"} %llu\n",
+                       STR_ARG(fields_slot_format(slot)),
+                       STR_ARG(fields_slot_path(slot)), (unsigned long long)n);
+    }
+}
+
 void metrics_write(const struct metrics *const shards[], size_t shard_count,
                    struct buf *out)
 {
@@ -83,6 +112,7 @@ void metrics_write(const struct metrics *const shards[], size_t shard_count,
 #include "metrics.def"
 #undef METRIC
 #undef FAMILY
+    write_dropped(shards, shard_count, out);
     metrics_family(out, "weir_build_info", "The version that runs.", "gauge");
     buf_put(out, STR("weir_build_info{version=\"" WEIR_VERSION "\"} 1\n"));
 }

@@ -23,6 +23,7 @@ enum try_result { TRY_OK, TRY_FAILED, TRY_CANCELLED };
 /* Written by one worker only, so that adding needs no lock. */
 struct metrics {
     _Atomic uint64_t counts[METRICS];
+    _Atomic uint64_t dropped[FIELDS_SLOTS];
 };
 
 /* A settled exchange. */

@@ -214,11 +214,16 @@ describe('system messages among the others', () => {
     { role: 'system', content: [{ type: 'text', text: 'Be brief.', cache_control: { type: 'ephemeral' } }] },
   ];
 
-  test.each(['claude-sonnet-4-6', 'claude-haiku-4-5'])('are said by the user to %s, which takes none', async (model) => {
+  test.each(['claude-sonnet-4-6', 'claude-haiku-4-5'])('are said by the user, marked, to %s, which takes none', async (model) => {
     const answer = await message(weir, { model, messages, top_k: 3 });
     expect(answer.stop_reason).toBe('end_turn');
     const sent = await sim.lastBody('anthropic');
-    expect(sent.messages).toEqual([messages[0], { ...messages[1], role: 'user' }]);
+    // marked, so that they are not taken for the user's own words
+    const text = '<system-reminder>\nBe brief.\n</system-reminder>';
+    expect(sent.messages).toEqual([
+      messages[0],
+      { role: 'user', content: [{ type: 'text', text, cache_control: { type: 'ephemeral' } }] },
+    ]);
     expect([sent.model, sent.top_k]).toEqual([model, 3]);
   });
 
@@ -443,7 +448,8 @@ describe('an error', () => {
     );
     const locked = await Weir.configured('keys: [{ name: caller, secret: sk-caller }]\n', Weir.env(sim));
     try {
-      for (const headers of [{}, { 'x-api-key': 'sk-wrong' }, { authorization: 'Bearer sk-wrong' }])
+      const wrong: Record<string, string>[] = [{}, { 'x-api-key': 'sk-wrong' }, { authorization: 'Bearer sk-wrong' }];
+      for (const headers of wrong)
         await anthropics(
           await locked.post({ model: 'local', max_tokens: 1, messages: hello }, { ...version, ...headers }, '/v1/messages'),
           401,

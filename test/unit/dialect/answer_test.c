@@ -357,6 +357,39 @@ static void a_stream_that_failed_ends_with_the_error(void **state)
     }
 }
 
+static void an_answer_without_an_id_gets_the_requests(void **state)
+{
+    struct answer_style named = style;
+    struct str pieces[RELAY_PIECES];
+    struct answer answer;
+    struct arena memory;
+
+    (void)state;
+    named.id = STR("req_7");
+    arena_init(&memory);
+    answer_init(&answer, &memory, &format_messages, &format_chat, &named,
+                &no_names, MAX_EVENT);
+    assert_int_equal(
+        answer_feed(
+            &answer,
+            STR("data: {\"type\":\"message_start\",\"message\":{}}\n\n"), &out),
+        ANSWER_GOES_ON);
+    assert_has(buf_str(&out), "\"id\":\"chatcmpl-req_7\"");
+    answer_fini(&answer);
+    answer_init(&answer, &memory, &format_messages, &format_chat, &named,
+                &no_names, MAX_EVENT);
+    assert_int_equal(
+        answer_whole(
+            &answer, &memory,
+            STR("{\"type\":\"message\",\"content\":[{\"type\":\"text\","
+                "\"text\":\"x\"}],\"stop_reason\":\"end_turn\"}"),
+            &no_names, pieces),
+        1);
+    assert_has(pieces[0], "\"id\":\"chatcmpl-req_7\"");
+    answer_fini(&answer);
+    arena_clear(&memory);
+}
+
 static void an_event_above_the_bound_fails(void **state)
 {
     struct answer answer;
@@ -474,6 +507,7 @@ int main(void)
         with_out(what_is_no_chunk_fails),
         with_out(a_blank_event_means_nothing),
         with_out(a_stream_that_failed_ends_with_the_error),
+        with_out(an_answer_without_an_id_gets_the_requests),
         with_out(an_event_above_the_bound_fails),
         with_out(a_whole_answer_is_relayed_or_translated),
         with_out(what_is_no_whole_answer_gives_no_pieces),

@@ -162,7 +162,7 @@ static void assert_rewritten(struct str body, const char *expected)
     struct buf out;
 
     asked_good(&asked, body);
-    assert_true(asked.chat.has_unsigned_thinking);
+    assert_true(anthropic_must_rewrite(&asked.chat, &claude_unknown));
     buf_init(&out, 1 << 20);
     anthropic_rewrite(&asked.chat,
                       &(struct request_style){.model = STR("up\"stream"),
@@ -174,6 +174,8 @@ static void assert_rewritten(struct str body, const char *expected)
 }
 
 /* What a model of these traits gets; "" when the bytes pass. */
+#define MARKED(text) "<system-reminder>\\n" text "\\n</system-reminder>"
+
 static void assert_sent(struct str body, bool takes_mid_system,
                         const char *expected)
 {
@@ -211,9 +213,9 @@ a_system_message_in_the_middle_is_the_users_where_it_must_be(void **state)
         body, false,
         REQUEST(
             "up",
-            USER("\"x\"") "," USER("[" TEXT("a") "]") "," SAYS(
-                "\"y\"") ","
-                         "{\"content\":\"b\",\"n\":1.50,\"role\":\"user\"}"));
+            USER("\"x\"") "," USER("[" TEXT(MARKED("a")) "]") "," SAYS(
+                "\"y\"") ",{\"content\":\"" MARKED("b") "\",\"n\":1.50,"
+                                                        "\"role\":\"user\"}"));
     /* without one nothing needs to change */
     assert_sent(STR(REQUEST("m", USER("\"x\""))), false, "");
 }
@@ -297,6 +299,26 @@ static void a_message_of_nothing_else_is_left_out(void **state)
             "\"x\"") "," USER("\"y\"") "]}");
 }
 
+#define SYSTEM(content) "{\"role\":\"system\",\"content\":" content "}"
+
+static void the_user_says_marked_what_the_system_says_in_between(void **state)
+{
+    static const char sent[] =
+        "{\"model\":\"up\\\"stream\",\"max_tokens\":9,\"messages\":"
+        "[" USER("\"x\"") "," USER("\"" MARKED("a \\\"b\\\"") "\"") "," USER(
+            "[{\"type\":\"text\",\"text\":\"" MARKED(
+                "c") "\",\"cache_control\":{\"type\":\"ephemeral\"}},{"
+                     "\"type\":\"new\"}]") "]}";
+
+    (void)state;
+    assert_rewritten(
+        STR(ASKED_MESSAGES(
+            USER("\"x\"") "," SYSTEM("\"a \\\"b\\\"\"") "," SYSTEM(
+                "[{\"type\":\"text\",\"text\":\"c\",\"cache_control\":"
+                "{\"type\":\"ephemeral\"}},{\"type\":\"new\"}]"))),
+        sent);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,6 +330,7 @@ int main(void)
             a_system_message_in_the_middle_is_the_users_where_it_must_be),
         cmocka_unit_test(what_nobody_signed_is_left_out_and_all_else_stays),
         cmocka_unit_test(a_message_of_nothing_else_is_left_out),
+        cmocka_unit_test(the_user_says_marked_what_the_system_says_in_between),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -69,8 +69,7 @@ static void what_has_no_place_is_noted_by_its_path(void **state)
         {"\"container\":\"c\",\"mcp_servers\":[],\"context_management\":{},"
          "\"inference_geo\":\"eu\",\"speed\":\"fast\",\"odd\":0,"
          "\"cache_control\":{\"type\":\"ephemeral\"}",
-         "container mcp_servers context_management inference_geo speed odd "
-         "cache_control"},
+         "container mcp_servers context_management inference_geo speed odd"},
         {"\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":2048,"
          "\"display\":\"omitted\"}",
          "thinking.budget_tokens thinking.display"},
@@ -82,7 +81,7 @@ static void what_has_no_place_is_noted_by_its_path(void **state)
         {"\"metadata\":{\"user_id\":null,\"trace\":\"t\"}", "metadata.trace"},
         {"\"tools\":[{\"name\":\"f\",\"input_schema\":{},\"type\":\"custom\","
          "\"input_examples\":[{}],\"defer_loading\":true,"
-         "\"eager_input_streaming\":true,\"allowed_callers\":[],"
+         "\"eager_input_streaming\":true,\"allowed_callers\":[\"direct\"],"
          "\"strict\":true},"
          "{\"name\":\"g\",\"input_schema\":{},\"input_examples\":[{}],"
          "\"cache_control\":null}]",

@@ -74,7 +74,7 @@ static void formats_go_along(void **state)
         ASK("\"response_format\":{\"type\":\"json_schema\",\"json_schema\":"
             "{\"name\":\"q\",\"schema\":{\"type\":\"object\"}}}"),
         "response_format",
-        "{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"output\","
+        "{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"q\","
         "\"strict\":true,\"schema\":{\"type\":\"object\"}}}");
     assert_member(ASK("\"response_format\":{\"type\":\"json_schema\","
                       "\"json_schema\":{\"name\":\"q\"}}"),
@@ -184,7 +184,7 @@ static void what_has_no_effect_is_named(void **state)
 
     (void)state;
     assert_dropped(ASK("\"service_tier\":\"flex\",\"safety_identifier\":\"s\","
-                       "\"metadata\":{}"),
+                       "\"metadata\":{\"a\":\"b\"}"),
                    "metadata, service_tier, safety_identifier");
     asked_good(&p.asked, ASK("\"user\":\"u\""));
     words = *p.asked.chat.words;

@@ -83,8 +83,7 @@ static void what_has_no_place_is_named(void **state)
                            "\"include\":[\"message.output_text.logprobs\"],"
                            "\"nothing\":null"));
     assert_str(asked_others(&asked),
-               "truncation metadata prompt_cache_key max_tool_calls "
-               "top_logprobs reasoning.mode text.verbosity "
+               "truncation top_logprobs reasoning.mode text.verbosity "
                "include.message.output_text.logprobs");
     asked_fini(&asked);
 }

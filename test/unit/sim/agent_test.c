@@ -132,6 +132,9 @@ static void what_an_agent_puts_around_the_question_is_left_out(void **state)
     user->parts[user->part_count++].text =
         STR("<system-reminder>more</system-reminder>");
     prompt.messages[prompt.message_count++].role = PROMPT_SYSTEM;
+    /* a message of its own where there is no system message */
+    prompt.messages[prompt.message_count++] = (struct prompt_message){
+        PROMPT_USER, &user->parts[user->part_count - 1], 1};
     assert_str(prompt_take_directive(&prompt), "calls=2");
     assert_str(prompt_question(&arena, &prompt),
                "Run \"ls\" with the Bash tool");

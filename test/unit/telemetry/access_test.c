@@ -102,10 +102,11 @@ static void a_failure_is_told_with_its_detail(void **state)
     record.usage.is_known = false;
     record.finish = CHAT_FINISH_UNSET;
     record.was_held = true;
+    record.dropped_count = 3;
     record.first_byte_us = record.first_token_us = 0;
     line = logged(&record);
     assert_has(line, " error=connect detail=\"connection refused\"\n");
-    assert_has(line, " held=true ");
+    assert_has(line, " dropped=3 held=true ");
     assert_lacks(line, "backend=");
     assert_lacks(line, "tokens_in");
     assert_lacks(line, "finish=");

@@ -64,6 +64,29 @@ static void requests_are_counted_by_tier_and_outcome(void **state)
     arena_clear(&arena);
 }
 
+static void fields_that_were_left_out_are_counted_by_name(void **state)
+{
+    struct record record = chat(TIER_CLOUD, OUTCOME_OK);
+    uint16_t dropped[] = {
+        (uint16_t)fields_slot(STR("chat"), STR("seed")),
+        (uint16_t)fields_slot(STR("chat"), STR("x_odd")),
+        (uint16_t)fields_slot(STR("chat"), STR("y_odd")),
+        FIELDS_SLOTS, /* of a format without rows */
+    };
+
+    (void)state;
+    assert_lacks(written(), "weir_dropped_fields_total{");
+    record.dropped = dropped;
+    record.dropped_count = COUNT_OF(dropped);
+    metrics_count(&shards[0], &record);
+    metrics_count(&shards[1], &record);
+    assert_has(written(), "# TYPE weir_dropped_fields_total counter\n"
+                          "weir_dropped_fields_total{format=\"chat\","
+                          "field=\"seed\"} 2\n"
+                          "weir_dropped_fields_total{format=\"chat\","
+                          "field=\"other\"} 4\n#");
+}
+
 static void what_the_policy_wanted_local_is_counted_by_who_served(void **state)
 {
     struct record record = chat(TIER_LOCAL, OUTCOME_OK);
@@ -203,6 +226,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_shards(requests_are_counted_by_tier_and_outcome),
+        with_shards(fields_that_were_left_out_are_counted_by_name),
         with_shards(what_the_policy_wanted_local_is_counted_by_who_served),
         with_shards(who_waits_in_vain_after_a_try_is_refused_and_not_held),
         with_shards(tokens_are_counted_as_the_backends_counted_them),

@@ -16,6 +16,17 @@ BUILD = os.path.join(ROOT, "build", "release")
 CLAUDE = "claude-sonnet-4-6"
 STREAMS_MAX = 9000
 
+# What comes in, for whom, and what the answer must be: texts/NAME.whole, .event
+PAIRS = {
+    "chat": ("chat", "bench", "openai"),
+    "chat → Claude": ("chat", CLAUDE, "chat-claude"),
+    "messages": ("messages", CLAUDE, "anthropic"),
+    "messages → vLLM": ("messages", "bench", "messages-vllm"),
+    "responses → vLLM": ("responses", "bench", "responses-vllm"),
+    "responses → Claude": ("responses", CLAUDE, "responses-claude"),
+}
+PATHS = {"chat": "/v1/chat/completions", "messages": "/v1/messages", "responses": "/v1/responses"}
+
 HAPROXY = """\
 global
     maxconn {streams}
@@ -109,27 +120,35 @@ def prose(size, seed):
     return "\n".join(lines)[:size]
 
 
-def body(model, size, stream=""):
+def body(pair, size, stream=""):
     """A chat of about `size` bytes; `stream` tells the mock's pace."""
-    messages = [{"role": "system", "content": "You are a helpful assistant." + stream}]
+    door, model, _ = PAIRS[pair]
+    system = "You are a helpful assistant." + stream
+    messages = []
     rest = max(size - 220 - len(stream), 40)
     turns = 1 if size < 1000 else 5 if size < 20000 else 9
     for turn in range(turns):
         messages.append({"role": ("user", "assistant")[turn % 2],
                          "content": prose(int(rest / turns * 0.95), size + turn)})
-    chat = {"model": model, **({"stream": True} if stream else {}),
-            "messages": messages, "max_tokens": 256, "temperature": 0.7}
-    return json.dumps(chat, ensure_ascii=False, separators=(",", ":")).encode()
+    members = {
+        "chat": {"messages": [{"role": "system", "content": system}] + messages, "max_tokens": 256},
+        "messages": {"max_tokens": 256, "system": system, "messages": messages},
+        "responses": {"instructions": system, "input": messages, "max_output_tokens": 256},
+    }
+    asked = {"model": model, **({"stream": True} if stream else {}), **members[door], "temperature": 0.7}
+    return json.dumps(asked, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def request(folder, name, content):
-    path = os.path.join(folder, name)
+def request(folder, pair, size, stream=""):
+    """Writes one into a file.  Returns its path."""
+    content = body(pair, size, stream)
+    path = os.path.join(folder, f"{pair} {size}{stream}")
     with open(path, "wb") as file:
-        file.write(b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        file.write(b"POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\n"
                    b"User-Agent: OpenAI/Python 2.8.0\r\nAccept: application/json\r\n"
                    b"Authorization: Bearer unused\r\nContent-Type: application/json\r\n"
                    b"X-Stainless-Lang: python\r\nX-Stainless-Runtime: CPython\r\n"
-                   b"Content-Length: %d\r\n\r\n%s" % (len(content), content))
+                   b"Content-Length: %d\r\n\r\n%s" % (PATHS[PAIRS[pair][0]].encode(), len(content), content))
     return path
 
 
@@ -159,7 +178,7 @@ def answers(port):
     """Is a request answered?"""
     try:
         with socket.create_connection(("127.0.0.1", port), 1) as probe:
-            content = body("bench", 200)
+            content = body("chat", 200)
             probe.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\n"
                           b"Content-Type: application/json\r\nConnection: close\r\n"
                           b"Content-Length: %d\r\n\r\n%s" % (len(content), content))

@@ -8,7 +8,7 @@
 
 #include "str.h"
 
-enum { READER_HEAD_MAX = 8192, READER_FRAME_MAX = 1024 };
+enum { READER_HEAD_MAX = 8192, READER_FRAME_MAX = READER_HEAD_MAX };
 
 enum reader_state {
     READER_HEAD,

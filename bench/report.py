@@ -14,8 +14,9 @@ COLUMNS = [
     ("gap_p99_us", "p99, µs", 0), ("rss_mb", "RSS, MB", 1),
     ("idle_mb", "RSS at start, MB", 1), ("start_ms", "first answer after, ms", 0), ("errors", "errors", 0),
 ]
-COLORS = {"haproxy": "#8b949e", "haproxy default": "#8b949e", "nginx": "#c9d1d9", "weir": "#0969da", "weir translated": "#54aeff",
+COLORS = {"haproxy": "#8b949e", "haproxy default": "#8b949e", "nginx": "#c9d1d9", "weir": "#0969da", "weir messages": "#0969da",
           "weir log": "#218bff"}
+TRANSLATED = "#54aeff"
 
 
 def cell(row, key, digits):
@@ -63,7 +64,7 @@ def plot(results):
         for variant, ratio in bars:
             out.append(f'<text x="170" y="{y + 11}" text-anchor="end">{escape(variant)}</text>'
                        f'<rect x="180" y="{y}" width="{ratio * scale:.1f}" height="14" '
-                       f'fill="{COLORS.get(variant, "#0969da")}"/>'
+                       f'fill="{COLORS.get(variant, TRANSLATED)}"/>'
                        f'<text x="{186 + ratio * scale:.1f}" y="{y + 11}">{ratio:.2f}</text>')
             y += 18
         y += 18

@@ -173,6 +173,7 @@ static bool read_as_it_is(struct arena *arena, struct str text,
         arena_defer(arena, free_doc, parsed);
     *doc = (struct json_doc){
         .root = yyjson_doc_get_root(parsed),
+        .text = text,
         .copy = copy,
         .len = text.len,
     };
@@ -184,8 +185,7 @@ static bool read_as_it_is(struct arena *arena, struct str text,
 /* Gives the values of the outline that are empty in place of a long string
  * what that says.  Values stand in the order of the text. */
 static void fill_in(yyjson_doc *parsed, const char *outline,
-                    const struct json_long *longs, const size_t lengths[],
-                    size_t count)
+                    const struct json_long *longs, size_t count)
 {
     yyjson_val *value = yyjson_doc_get_root(parsed);
     yyjson_val *end = value + yyjson_doc_get_val_count(parsed);
@@ -195,7 +195,7 @@ static void fill_in(yyjson_doc *parsed, const char *outline,
         if (!yyjson_is_str(value) ||
             yyjson_get_str(value) != outline + longs[i].at - removed)
             continue;
-        unsafe_yyjson_set_strn(value, longs[i].read, lengths[i]);
+        unsafe_yyjson_set_strn(value, longs[i].read, longs[i].read_len);
         removed += longs[i++].len;
     }
 }
@@ -208,7 +208,6 @@ static bool read_in_outline(struct arena *arena, struct str text,
     /* each string has a NUL behind it and may be written a word ahead */
     char *strings = room(arena, text.len, skim->long_bytes + skim->count + 8);
     char *outline = room(arena, len, len + YYJSON_PADDING_SIZE);
-    size_t lengths[JSON_LONG_MAX];
     yyjson_read_err ignored = {0};
     struct json_long *longs;
     yyjson_doc *parsed;
@@ -219,10 +218,10 @@ static bool read_in_outline(struct arena *arena, struct str text,
         struct json_long *one = &skim->longs[i];
 
         if (!json_unescape(str_slice(text, one->at, one->at + one->len),
-                           strings, &lengths[i]))
+                           strings, &one->read_len))
             return false;
         one->read = strings;
-        strings += lengths[i];
+        strings += one->read_len;
         *strings++ = '\0';
     }
     json_outline(text, skim, outline);
@@ -232,11 +231,12 @@ static bool read_in_outline(struct arena *arena, struct str text,
         return false;
     if (len > SMALL)
         arena_defer(arena, free_doc, parsed);
-    fill_in(parsed, outline, skim->longs, lengths, skim->count);
+    fill_in(parsed, outline, skim->longs, skim->count);
     longs = ARENA_ARRAY(arena, struct json_long, skim->count);
     memcpy(longs, skim->longs, skim->count * sizeof(*longs));
     *doc = (struct json_doc){
         .root = yyjson_doc_get_root(parsed),
+        .text = text,
         .copy = outline,
         .len = len,
         .longs = longs,
@@ -517,11 +517,49 @@ struct str json_quote(struct arena *arena, struct str s)
     return quoted;
 }
 
+/* How a string that was read stands in its text; ptr NULL: read it is not, or
+ * nobody has noted where. */
+static struct str as_it_stood(const struct json_doc *doc, struct str s)
+{
+    const struct json_long *longs = doc->longs;
+    size_t count = doc->long_count;
+
+    /* they were read one after the other into one piece of memory */
+    while (count > 0) {
+        const struct json_long *middle = &longs[count / 2];
+
+        if (middle->read == s.ptr)
+            return middle->read_len == s.len
+                       ? str_slice(doc->text, middle->at,
+                                   middle->at + middle->len)
+                       : (struct str){NULL, 0};
+        if ((uintptr_t)middle->read < (uintptr_t)s.ptr) {
+            longs = middle + 1;
+            count -= count / 2 + 1;
+        } else {
+            count /= 2;
+        }
+    }
+    return (struct str){NULL, 0};
+}
+
+void json_put_inside(struct json_out *out, struct str s)
+{
+    struct str raw = {NULL, 0};
+
+    if (out->source != NULL)
+        raw = as_it_stood(out->source, s);
+    if (raw.ptr != NULL)
+        buf_put(out->buf, raw);
+    else
+        json_escape(out->buf, s);
+}
+
 void json_put_str(struct json_out *out, struct str s)
 {
     comma(out);
     buf_put_char(out->buf, '"');
-    json_escape(out->buf, s);
+    json_put_inside(out, s);
     buf_put_char(out->buf, '"');
 }
 

@@ -35,11 +35,13 @@ struct json_error {
 /* A string that the parser has not seen: see json_skim.h. */
 struct json_long {
     size_t at, len;   /* its inside in the text */
-    const char *read; /* what it says */
+    const char *read; /* what it says, in this many bytes: */
+    size_t read_len;
 };
 
 struct json_doc {
     yyjson_val *root;
+    struct str text; /* that was read */
     /* what was parsed, and what it lacks, for json_offset() */
     const char *copy;
     size_t len;
@@ -115,11 +117,20 @@ static inline yyjson_val *json_end(yyjson_val *in, yyjson_type type)
 struct json_out {
     struct buf *buf;
     bool comma; /* the next value needs one in front */
+    /* Where strings come from, or NULL: its long ones go out as they stand in
+     * its text, which must still be there. */
+    const struct json_doc *source;
 };
 
 static inline struct json_out json_out_to(struct buf *buf)
 {
-    return (struct json_out){buf, false};
+    return (struct json_out){buf, false, NULL};
+}
+
+static inline struct json_out json_out_from(struct buf *buf,
+                                            const struct json_doc *source)
+{
+    return (struct json_out){buf, false, source};
 }
 
 void json_open(struct json_out *out, char bracket);
@@ -141,6 +152,9 @@ void json_put_val(struct json_out *out, yyjson_val *value);
 /* json_key() and the value. */
 void json_member_str(struct json_out *out, struct str key, struct str s);
 void json_member_i64(struct json_out *out, struct str key, int64_t n);
+
+/* The inside of a string, between quotes that the caller puts. */
+void json_put_inside(struct json_out *out, struct str s);
 
 /* `s` as a JSON string, quotes included. */
 struct str json_quote(struct arena *arena, struct str s);

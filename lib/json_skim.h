@@ -17,7 +17,7 @@
 enum {
     JSON_SHORT_BYTES = 1024, /* up to here the parser gets the text itself */
     JSON_LONG_BYTES = 64,
-    JSON_LONG_MAX = 64,
+    JSON_LONG_MAX = 256,
 };
 
 struct json_skim {

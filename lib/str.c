@@ -1,8 +1,8 @@
 #include "str.h"
 
-static char lower(char c)
+static bool is_letter(unsigned char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    return (c | 0x20u) - 'a' < 26;
 }
 
 static bool is_white(char c)
@@ -14,9 +14,14 @@ bool str_eq_nocase(struct str a, struct str b)
 {
     if (a.len != b.len)
         return false;
-    for (size_t i = 0; i < a.len; i++)
-        if (lower(a.ptr[i]) != lower(b.ptr[i]))
+    for (size_t i = 0; i < a.len; i++) {
+        unsigned char differs = (unsigned char)(a.ptr[i] ^ b.ptr[i]);
+
+        /* upper and lower case differ in one bit */
+        if (differs != 0 &&
+            (differs != 0x20 || !is_letter((unsigned char)a.ptr[i])))
             return false;
+    }
     return true;
 }
 

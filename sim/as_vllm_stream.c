@@ -29,7 +29,7 @@ static void close_event(struct visit *visit, const struct voice *voice,
                         const struct script *script)
 {
     struct buf *buf = &visit->page.out;
-    struct json_out out = {buf, true};
+    struct json_out out = {.buf = buf, .comma = true};
 
     json_key(&out, STR("logprobs"));
     json_put_null(&out);
@@ -186,7 +186,7 @@ static void end(struct visit *visit)
 {
     const struct vllm_answer *answer = answer_of(visit);
     struct buf *buf = &visit->page.out;
-    struct json_out out = {buf, true};
+    struct json_out out = {.buf = buf, .comma = true};
     struct str head = answer->prefix;
     size_t at;
 

@@ -119,8 +119,22 @@ static struct store_entry *make(struct store *store, struct str key,
 struct str store_key(struct arena *arena, const char *kind, struct str owner,
                      struct str id)
 {
-    return arena_printf(arena, "%s\n%.*s\n%.*s", kind, STR_ARG(owner),
-                        STR_ARG(id));
+    struct str pieces[] = {str_of(kind), owner, id};
+    size_t len = COUNT_OF(pieces) - 1; /* line feeds between them */
+    char *key;
+    char *at;
+
+    for (size_t i = 0; i < COUNT_OF(pieces); i++)
+        len += pieces[i].len;
+    key = at = arena_alloc(arena, len);
+    for (size_t i = 0; i < COUNT_OF(pieces); i++) {
+        if (i > 0)
+            *at++ = '\n';
+        if (pieces[i].len > 0)
+            memcpy(at, pieces[i].ptr, pieces[i].len);
+        at += pieces[i].len;
+    }
+    return (struct str){key, len};
 }
 
 bool store_put(struct store *store, struct str key,

@@ -269,6 +269,9 @@ static unsigned relay_whole(struct answer *answer, struct arena *arena,
     return relay_answer(arena, body, facts, answer->style.model, pieces);
 }
 
+/* About what is written around a text. */
+enum { FRAME_BYTES = 1024 };
+
 static unsigned translate_whole(struct answer *answer, struct arena *arena,
                                 struct str body, const struct names *names,
                                 struct str pieces[RELAY_PIECES])
@@ -286,6 +289,7 @@ static unsigned translate_whole(struct answer *answer, struct arena *arena,
     if (answer->recall != NULL)
         recall_answer(answer->recall, &parsed);
     buf_init(&text, SIZE_MAX / 2);
+    (void)buf_reserve(&text, body.len + answer->style.echo.len + FRAME_BYTES);
     answer->to->write_answer(&answer->style, &parsed, &text);
     if (buf_failed(&text)) {
         buf_fini(&text);

@@ -515,7 +515,7 @@ bool anthropic_write_request(struct arena *arena, const struct chat *chat,
         .style = style,
         .notes = notes,
         .error = error,
-        .out = json_out_to(buf),
+        .out = json_out_from(buf, &chat->doc),
     };
     struct anthropic_writer *w = &writer;
     size_t breakpoints;

@@ -126,7 +126,7 @@ static void put_messages(struct json_out *out, yyjson_val *messages,
 void anthropic_rewrite(const struct chat *chat,
                        const struct request_style *style, struct buf *buf)
 {
-    struct json_out out = json_out_to(buf);
+    struct json_out out = json_out_from(buf, &chat->doc);
 
     json_open(&out, '{');
     json_member_str(&out, STR("model"), style->model);

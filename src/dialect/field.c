@@ -42,17 +42,22 @@ bool field_unknown_value(struct field_reader *r, struct str path,
                        expected, STR_ARG(shown));
 }
 
-bool field_take_text(struct field_reader *r, yyjson_val *object, struct str key,
-                     struct str path, struct str *out)
+bool field_get_text(yyjson_val *object, struct str key, struct str *out)
 {
     yyjson_val *value = json_get(object, key);
 
     *out = json_text(value);
-    if (value == NULL || yyjson_is_str(value))
+    return value == NULL || yyjson_is_str(value);
+}
+
+bool field_take_text(struct field_reader *r, yyjson_val *object, struct str key,
+                     struct str path, struct str *out)
+{
+    if (field_get_text(object, key, out))
         return true;
     return field_wrong_type(
         r, arena_printf(r->arena, "%.*s.%.*s", STR_ARG(path), STR_ARG(key)),
-        "a string", value);
+        "a string", json_get(object, key));
 }
 
 /* --- what has no effect ------------------------------------------------- */

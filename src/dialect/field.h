@@ -41,7 +41,10 @@ bool field_number(struct field_reader *r, yyjson_val *value, const char *name,
 bool field_model(struct field_reader *r, yyjson_val *value);
 bool field_stream(struct field_reader *r, yyjson_val *value);
 
-/* A string member of `object`; absent and null give the empty string. */
+/* A string member of `object`; absent and null give the empty string.  False
+ * when it is something else. */
+bool field_get_text(yyjson_val *object, struct str key, struct str *out);
+/* The same, and the error names it: `path` is the object's. */
 bool field_take_text(struct field_reader *r, yyjson_val *object, struct str key,
                      struct str path, struct str *out);
 

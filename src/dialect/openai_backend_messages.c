@@ -96,7 +96,7 @@ static bool put_image(struct openai_writer *w,
         json_put_raw(out, STR("\"data:"));
         json_escape(out->buf, part->media_type);
         buf_put(out->buf, STR(";base64,"));
-        json_escape(out->buf, part->data);
+        json_put_inside(out, part->data);
         buf_put_char(out->buf, '"');
     } else {
         json_member_str(out, STR("url"), part->url);
@@ -187,7 +187,7 @@ static bool put_system(struct openai_writer *w)
             } else {
                 buf_put(w->out.buf, STR("\\n\\n"));
             }
-            json_escape(w->out.buf, part->text);
+            json_put_inside(&w->out, part->text);
         }
     }
     if (is_open) {
@@ -199,13 +199,34 @@ static bool put_system(struct openai_writer *w)
 
 /* --- results and users -------------------------------------------------- */
 
+/* Pieces of text behind each other.  A single one is not copied. */
+struct joined {
+    unsigned count;
+    struct str text;
+};
+
+static void join_piece(struct openai_writer *w, struct joined *joined,
+                       struct str glue, struct str piece)
+{
+    if (joined->count++ == 0) {
+        joined->text = piece;
+        return;
+    }
+    if (joined->count == 2) {
+        buf_clear(&w->text);
+        buf_put(&w->text, joined->text);
+    }
+    buf_put(&w->text, glue);
+    buf_put(&w->text, piece);
+    joined->text = buf_str(&w->text);
+}
+
 /* All text of a result, lines below each other. */
 static bool read_result(struct openai_writer *w,
-                        const struct chat_message *message)
+                        const struct chat_message *message, struct str *result)
 {
-    bool is_first = true;
+    struct joined joined = {.text = STR("")};
 
-    buf_clear(&w->text);
     for (unsigned i = 0; i < message->part_count; i++) {
         const struct chat_part *part = &message->parts[i];
         struct str text = part->text;
@@ -218,11 +239,9 @@ static bool read_result(struct openai_writer *w,
         } else if (!is_text(part)) {
             return refuse_kind(w, message, part);
         }
-        if (!is_first)
-            buf_put_char(&w->text, '\n');
-        is_first = false;
-        buf_put(&w->text, text);
+        join_piece(w, &joined, STR("\n"), text);
     }
+    *result = joined.text;
     return true;
 }
 
@@ -242,9 +261,8 @@ static bool put_result(struct openai_writer *w,
 {
     struct str text;
 
-    if (!read_result(w, message))
+    if (!read_result(w, message, &text))
         return false;
-    text = buf_str(&w->text);
     json_open(&w->out, '{');
     json_member_str(&w->out, STR("role"), STR("tool"));
     json_member_str(&w->out, STR("tool_call_id"),
@@ -257,7 +275,7 @@ static bool put_result(struct openai_writer *w,
         buf_put(w->out.buf, STR("Error"));
     else if (message->is_error && !starts_nocase(text, STR("error")))
         buf_put(w->out.buf, STR("Error: "));
-    json_escape(w->out.buf, text);
+    json_put_inside(&w->out, text);
     buf_put_char(w->out.buf, '"');
     json_close(&w->out, '}');
     return true;
@@ -385,16 +403,17 @@ static void put_calls(struct openai_writer *w,
 static struct str join(struct openai_writer *w,
                        const struct chat_message *message, bool is_thinking)
 {
-    buf_clear(&w->text);
+    struct joined joined = {.text = STR("")};
+
     for (unsigned i = 0; i < message->part_count; i++) {
         const struct chat_part *part = &message->parts[i];
 
         if (is_thinking ? part->kind == CHAT_THINKING : is_text(part))
-            buf_put(&w->text, part->text);
+            join_piece(w, &joined, STR(""), part->text);
     }
-    if (!is_thinking && str_is_blank(buf_str(&w->text)))
+    if (!is_thinking && str_is_blank(joined.text))
         return message->refusal;
-    return buf_str(&w->text);
+    return joined.text;
 }
 
 static bool is_said(const struct chat_part *part)

@@ -265,7 +265,7 @@ bool openai_write_request(struct arena *arena, const struct chat *chat,
         .chat = chat,
         .error = error,
         .notes = notes,
-        .out = json_out_to(out),
+        .out = json_out_from(out, &chat->doc),
     };
 
     buf_init(&w.text, SIZE_MAX / 2);

@@ -424,29 +424,49 @@ static void take_reason(struct openai_chunks *chunks, yyjson_val *choice,
             keep(chunks, json_get_text(choice, STR("stop_reason")));
 }
 
+static void take_delta(struct openai_chunks *chunks, struct arena *arena,
+                       yyjson_val *delta, const struct chat_listener *listener)
+{
+    yyjson_val *content = json_get(delta, STR("content"));
+    struct str text = openai_text_of(arena, content);
+
+    if (content != NULL && yyjson_obj_size(delta) == 1) { /* nearly always */
+        take_text(chunks, text, listener);
+        return;
+    }
+    take_thinking(chunks, openai_reasoning_of(delta), listener);
+    take_text(chunks, text, listener);
+    take_calls(chunks, delta, listener);
+    hold(chunks, &chunks->refusal, json_get_text(delta, STR("refusal")));
+}
+
 static void take_choice(struct openai_chunks *chunks, struct arena *arena,
                         yyjson_val *choice,
                         const struct chat_listener *listener)
 {
-    yyjson_val *delta = json_get(choice, STR("delta"));
-
     if (json_get_i64(choice, STR("index")) != 0)
         return; /* one answer was asked for */
-    take_thinking(chunks, openai_reasoning_of(delta), listener);
-    take_text(chunks, openai_text_of(arena, json_get(delta, STR("content"))),
-              listener);
-    take_calls(chunks, delta, listener);
-    hold(chunks, &chunks->refusal, json_get_text(delta, STR("refusal")));
+    take_delta(chunks, arena, json_get(choice, STR("delta")), listener);
     take_reason(chunks, choice, listener);
 }
 
 static bool take_chunk(struct openai_chunks *chunks, struct arena *arena,
                        yyjson_val *root, const struct chat_listener *listener)
 {
-    yyjson_val *choices = json_get(root, STR("choices"));
-    yyjson_val *usage = json_get(root, STR("usage"));
+    yyjson_val *choices = NULL, *usage = NULL;
+    bool is_error = false;
 
-    if (json_get(root, STR("error")) != NULL) {
+    json_each_member (key, value, root) {
+        struct str name = json_text(key);
+
+        if (str_eq(name, STR("choices")))
+            choices = value;
+        else if (str_eq(name, STR("usage")))
+            usage = value;
+        else if (str_eq(name, STR("error")))
+            is_error = !yyjson_is_null(value);
+    }
+    if (is_error) {
         struct chat_error error;
 
         openai_read_stream_error(arena, root, &error);

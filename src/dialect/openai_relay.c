@@ -34,11 +34,12 @@ enum chat_finish openai_finish(struct str name)
 
 void openai_read_usage(yyjson_val *value, struct chat_usage *usage)
 {
-    yyjson_val *in = json_get(value, STR("prompt_tokens_details"));
-    yyjson_val *out = json_get(value, STR("completion_tokens_details"));
+    yyjson_val *in, *out;
 
     if (!yyjson_is_obj(value))
         return;
+    in = json_get(value, STR("prompt_tokens_details"));
+    out = json_get(value, STR("completion_tokens_details"));
     *usage = (struct chat_usage){0};
     usage->is_known = true;
     usage->input = json_get_i64(value, STR("prompt_tokens"));

@@ -98,8 +98,19 @@ void recall_event(struct recall *recall, const struct chat_event *event)
     }
 }
 
+static bool has_thoughts(const struct chat_answer *answer)
+{
+    for (unsigned i = 0; i < answer->block_count; i++)
+        if (answer->blocks[i].kind == CHAT_BLOCK_THINKING ||
+            answer->blocks[i].kind == CHAT_BLOCK_REDACTED)
+            return true;
+    return false;
+}
+
 void recall_answer(struct recall *recall, const struct chat_answer *answer)
 {
+    if (!has_thoughts(answer))
+        return; /* nothing will be worth it */
     for (unsigned i = 0; i < answer->block_count; i++) {
         const struct chat_block *block = &answer->blocks[i];
 

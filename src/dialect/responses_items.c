@@ -38,6 +38,14 @@ static struct str item_path(struct items *t, const char *rest)
     return arena_printf(t->r->arena, "input[%u]%s", t->index, rest);
 }
 
+/* The path is made only when it is needed. */
+static bool take_text(struct items *t, yyjson_val *item, struct str key,
+                      struct str *out)
+{
+    return field_get_text(item, key, out) ||
+           field_take_text(t->r, item, key, item_path(t, ""), out);
+}
+
 static bool is_assistant(yyjson_val *item)
 {
     return str_eq(json_get_text(item, STR("role")), STR("assistant"));
@@ -60,12 +68,13 @@ static enum item_type type_of(yyjson_val *item)
         {STR_INIT("item_reference"), ITEM_REFERENCE},
     };
     yyjson_val *type = json_get(item, STR("type"));
+    struct str name = json_text(type);
     enum item_type found = ITEM_OTHER;
 
     if (type == NULL && json_get(item, STR("role")) != NULL)
         return ITEM_MESSAGE;
     for (size_t i = 0; i < COUNT_OF(types); i++)
-        if (str_eq(json_text(type), types[i].name))
+        if (str_eq(name, types[i].name))
             found = types[i].type;
     /* a search that a server did has no id that joins call and result */
     if ((found == ITEM_SEARCH || found == ITEM_FOUND) &&
@@ -74,27 +83,32 @@ static enum item_type type_of(yyjson_val *item)
     return found;
 }
 
-/* What is said by item: itself, or what it refers to; NULL when nobody knows
- * that. */
-static yyjson_val *meant_by(struct items *t, yyjson_val *item)
+/* What is said by item, and its type: itself, or what it refers to; NULL when
+ * nobody knows that. */
+static yyjson_val *meant_by(struct items *t, yyjson_val *item,
+                            enum item_type *type)
 {
-    size_t *place;
+    yyjson_val *meant = item;
 
-    if (type_of(item) != ITEM_REFERENCE)
-        return item;
-    if (t->known == NULL)
-        return NULL;
-    place = strmap_find(&t->known_ids, json_get_text(item, STR("id")));
-    return place == NULL ? NULL : t->known[*place - 1];
+    *type = type_of(item);
+    if (*type == ITEM_REFERENCE) {
+        size_t *place = NULL;
+
+        if (t->known != NULL)
+            place = strmap_find(&t->known_ids, json_get_text(item, STR("id")));
+        meant = place == NULL ? NULL : t->known[*place - 1];
+        *type = meant == NULL ? ITEM_OTHER : type_of(meant);
+    }
+    return meant;
 }
 
 /* Each stored item comes once: a thousand references must not make it a
  * thousand times as much. */
-static void use_up(struct items *t, yyjson_val *item)
+static void use_up(struct items *t, yyjson_val *reference)
 {
-    if (type_of(item) == ITEM_REFERENCE)
-        t->known[*strmap_find(&t->known_ids, json_get_text(item, STR("id"))) -
-                 1] = NULL;
+    struct str id = json_get_text(reference, STR("id"));
+
+    t->known[*strmap_find(&t->known_ids, id) - 1] = NULL;
 }
 
 /* --- items -------------------------------------------------------------- */
@@ -127,7 +141,7 @@ static bool read_message(struct items *t, yyjson_val *item)
     struct str role;
     size_t i = 0;
 
-    if (!field_take_text(t->r, item, STR("role"), item_path(t, ""), &role))
+    if (!take_text(t, item, STR("role"), &role))
         return false;
     if (role.len == 0)
         return field_missing(t->r, item_path(t, ".role"));
@@ -165,15 +179,14 @@ static bool read_call(struct items *t, yyjson_val *item, enum item_type type)
     struct chat_call *call = &t->turn->calls[t->turn->call_count];
     struct str key = is_custom ? STR("input") : STR("arguments");
     yyjson_val *arguments = json_get(item, key);
-    struct str path = item_path(t, "");
     struct str space;
 
     part->kind = CHAT_CALL;
     part->call = t->turn->call_count++;
     call->is_custom = is_custom;
-    if (!field_take_text(t->r, item, STR("call_id"), path, &call->id) ||
-        !field_take_text(t->r, item, STR("name"), path, &call->name) ||
-        !field_take_text(t->r, item, STR("namespace"), path, &space))
+    if (!take_text(t, item, STR("call_id"), &call->id) ||
+        !take_text(t, item, STR("name"), &call->name) ||
+        !take_text(t, item, STR("namespace"), &space))
         return false;
     if (call->id.len == 0)
         return field_missing(t->r, item_path(t, ".call_id"));
@@ -185,7 +198,7 @@ static bool read_call(struct items *t, yyjson_val *item, enum item_type type)
         call->name = responses_full_name(t->r->arena, space, call->name);
     if (yyjson_is_obj(arguments)) /* not by the book, but clear */
         call->arguments = as_text(t->r->arena, arguments);
-    else if (!field_take_text(t->r, item, key, path, &call->arguments))
+    else if (!take_text(t, item, key, &call->arguments))
         return false;
     t->r->chat->characters +=
         str_code_points(call->name) + str_code_points(call->arguments);
@@ -198,8 +211,7 @@ static bool read_output(struct items *t, yyjson_val *item)
     struct chat_message *message =
         message_add(t, CHAT_TOOL, yyjson_arr_size(output) + 1);
 
-    if (!field_take_text(t->r, item, STR("call_id"), item_path(t, ""),
-                         &message->call_id))
+    if (!take_text(t, item, STR("call_id"), &message->call_id))
         return false;
     if (message->call_id.len == 0)
         return field_missing(t->r, item_path(t, ".call_id"));
@@ -214,8 +226,7 @@ static bool read_found(struct items *t, yyjson_val *item)
     unsigned first = chat->tool_count;
     struct buf says;
 
-    if (!field_take_text(t->r, item, STR("call_id"), item_path(t, ""),
-                         &message->call_id) ||
+    if (!take_text(t, item, STR("call_id"), &message->call_id) ||
         !responses_add_tools(t->r, json_get(item, STR("tools")),
                              item_path(t, ".tools"), &t->found))
         return false;
@@ -237,9 +248,9 @@ static bool read_found(struct items *t, yyjson_val *item)
 /* --- lists of items ----------------------------------------------------- */
 
 /* Whether it belongs to the assistant's turn. */
-static bool is_said(yyjson_val *item)
+static bool is_said(yyjson_val *item, enum item_type type)
 {
-    switch (type_of(item)) {
+    switch (type) {
     case ITEM_REASONING:
     case ITEM_CALL:
     case ITEM_CUSTOM_CALL:
@@ -259,12 +270,12 @@ static void turn_open(struct items *t, yyjson_val *from, yyjson_val *end)
 
     for (yyjson_val *item = from; item != end;
          item = unsafe_yyjson_get_next(item)) {
-        yyjson_val *meant = meant_by(t, item);
-        enum item_type type = meant == NULL ? ITEM_OTHER : type_of(meant);
+        enum item_type type;
+        yyjson_val *meant = meant_by(t, item, &type);
 
         if (type == ITEM_OTHER)
             continue;
-        if (!is_said(meant))
+        if (!is_said(meant, type))
             break;
         parts += yyjson_arr_size(json_get(meant, STR("content"))) + 1;
         calls += type == ITEM_CALL || type == ITEM_CUSTOM_CALL ||
@@ -353,18 +364,20 @@ static void note_item(struct items *t, yyjson_val *item, enum item_type type)
 static bool read_item(struct items *t, yyjson_val *item, yyjson_val *end)
 {
     yyjson_val *meant;
+    enum item_type type;
 
     if (!yyjson_is_obj(item))
         return field_wrong_type(t->r, item_path(t, ""), "an object", item);
-    meant = meant_by(t, item);
+    meant = meant_by(t, item, &type);
     if (meant == NULL)
         return miss_reference(t, item);
-    if (is_said(meant) && t->turn == NULL)
+    if (is_said(meant, type) && t->turn == NULL)
         turn_open(t, item, end);
-    if (meant == item && type_of(item) != ITEM_OTHER)
-        note_item(t, item, type_of(item));
-    use_up(t, item);
-    switch (type_of(meant)) {
+    if (meant != item)
+        use_up(t, item);
+    else if (type != ITEM_OTHER)
+        note_item(t, item, type);
+    switch (type) {
     case ITEM_MESSAGE:
         return read_message(t, meant);
     case ITEM_REASONING:
@@ -374,7 +387,7 @@ static bool read_item(struct items *t, yyjson_val *item, yyjson_val *end)
     case ITEM_CALL:
     case ITEM_CUSTOM_CALL:
     case ITEM_SEARCH:
-        return read_call(t, meant, type_of(meant));
+        return read_call(t, meant, type);
     case ITEM_OUTPUT:
         return read_output(t, meant);
     case ITEM_FOUND:

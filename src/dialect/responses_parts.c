@@ -17,6 +17,14 @@ static struct str part_path(struct field_reader *r, struct place at,
                         at.part, rest);
 }
 
+/* The path is made only when it is needed. */
+static bool take_text(struct field_reader *r, yyjson_val *value, struct str key,
+                      struct place at, struct str *out)
+{
+    return field_get_text(value, key, out) ||
+           field_take_text(r, value, key, part_path(r, at, ""), out);
+}
+
 static bool read_text_part(struct field_reader *r, yyjson_val *value,
                            struct str key, struct place at,
                            struct chat_part *part)
@@ -58,14 +66,13 @@ static bool read_image(struct field_reader *r, yyjson_val *value,
 static bool read_file(struct field_reader *r, yyjson_val *value,
                       struct place at, struct chat_part *part)
 {
-    struct str path = part_path(r, at, "");
     struct str url;
 
     r->chat->file_count++;
-    if (!field_take_text(r, value, STR("filename"), path, &part->file_name) ||
-        !field_take_text(r, value, STR("file_data"), path, &part->url) ||
-        !field_take_text(r, value, STR("file_url"), path, &url) ||
-        !field_take_text(r, value, STR("file_id"), path, &part->file_id))
+    if (!take_text(r, value, STR("filename"), at, &part->file_name) ||
+        !take_text(r, value, STR("file_data"), at, &part->url) ||
+        !take_text(r, value, STR("file_url"), at, &url) ||
+        !take_text(r, value, STR("file_id"), at, &part->file_id))
         return false;
     if (part->url.len == 0)
         part->url = url;
@@ -146,7 +153,6 @@ bool responses_read_content(struct field_reader *r, unsigned index,
                             struct chat_message *message)
 {
     struct place at = {.item = index, .list = list};
-    struct str path;
 
     if (yyjson_is_str(content)) {
         struct chat_part *part = &message->parts[message->part_count++];
@@ -156,11 +162,13 @@ bool responses_read_content(struct field_reader *r, unsigned index,
         r->chat->characters += str_code_points(part->text);
         return true;
     }
-    path = arena_printf(r->arena, "input[%u].%s", index, list);
-    if (content == NULL)
-        return field_missing(r, path);
-    if (!yyjson_is_arr(content))
-        return field_wrong_type(r, path, "a string or an array", content);
+    if (!yyjson_is_arr(content)) {
+        struct str path = arena_printf(r->arena, "input[%u].%s", index, list);
+
+        return content == NULL
+                   ? field_missing(r, path)
+                   : field_wrong_type(r, path, "a string or an array", content);
+    }
     json_each_item (item, content) {
         if (!read_part(r, item, at, &message->parts[message->part_count++]))
             return false;

@@ -41,7 +41,9 @@ void responses_put_item_id(struct json_out *out, struct str key,
     json_put_raw(out, STR("\""));
     buf_put(out->buf, item_prefix(item));
     json_escape(out->buf, str_clip(item->id, ID_MAX));
-    buf_printf(out->buf, "_%u\"", item->index);
+    buf_put_char(out->buf, '_');
+    buf_put_u64(out->buf, item->index);
+    buf_put_char(out->buf, '"');
 }
 
 static void put_annotations(struct json_out *out,

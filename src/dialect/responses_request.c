@@ -257,30 +257,32 @@ static bool read_background(struct field_reader *r, yyjson_val *value)
 
 /* --- what the answer repeats -------------------------------------------- */
 
-/* Members of the response object that are the request's, and what they are
- * when it lacks them. */
+/* Members of the response object that are the request's, and how they are
+ * written when it lacks them. */
 static const struct echo {
     struct str name;
     struct str absent;
 } echoes[] = {
-    {STR_INIT("background"), STR_INIT("false")},
-    {STR_INIT("instructions"), STR_INIT("null")},
-    {STR_INIT("max_output_tokens"), STR_INIT("null")},
-    {STR_INIT("max_tool_calls"), STR_INIT("null")},
-    {STR_INIT("metadata"), STR_INIT("{}")},
-    {STR_INIT("parallel_tool_calls"), STR_INIT("true")},
-    {STR_INIT("previous_response_id"), STR_INIT("null")},
-    {STR_INIT("prompt_cache_key"), STR_INIT("null")},
-    {STR_INIT("reasoning"), STR_INIT("{\"effort\":null,\"summary\":null}")},
-    {STR_INIT("safety_identifier"), STR_INIT("null")},
-    {STR_INIT("temperature"), STR_INIT("1.0")},
-    {STR_INIT("text"), STR_INIT("{\"format\":{\"type\":\"text\"}}")},
-    {STR_INIT("tool_choice"), STR_INIT("\"auto\"")},
-    {STR_INIT("tools"), STR_INIT("[]")},
-    {STR_INIT("top_logprobs"), STR_INIT("0")},
-    {STR_INIT("top_p"), STR_INIT("1.0")},
-    {STR_INIT("truncation"), STR_INIT("\"disabled\"")},
-    {STR_INIT("user"), STR_INIT("null")},
+    {STR_INIT("background"), STR_INIT("\"background\":false")},
+    {STR_INIT("instructions"), STR_INIT("\"instructions\":null")},
+    {STR_INIT("max_output_tokens"), STR_INIT("\"max_output_tokens\":null")},
+    {STR_INIT("max_tool_calls"), STR_INIT("\"max_tool_calls\":null")},
+    {STR_INIT("metadata"), STR_INIT("\"metadata\":{}")},
+    {STR_INIT("parallel_tool_calls"), STR_INIT("\"parallel_tool_calls\":true")},
+    {STR_INIT("previous_response_id"),
+     STR_INIT("\"previous_response_id\":null")},
+    {STR_INIT("prompt_cache_key"), STR_INIT("\"prompt_cache_key\":null")},
+    {STR_INIT("reasoning"),
+     STR_INIT("\"reasoning\":{\"effort\":null,\"summary\":null}")},
+    {STR_INIT("safety_identifier"), STR_INIT("\"safety_identifier\":null")},
+    {STR_INIT("temperature"), STR_INIT("\"temperature\":1.0")},
+    {STR_INIT("text"), STR_INIT("\"text\":{\"format\":{\"type\":\"text\"}}")},
+    {STR_INIT("tool_choice"), STR_INIT("\"tool_choice\":\"auto\"")},
+    {STR_INIT("tools"), STR_INIT("\"tools\":[]")},
+    {STR_INIT("top_logprobs"), STR_INIT("\"top_logprobs\":0")},
+    {STR_INIT("top_p"), STR_INIT("\"top_p\":1.0")},
+    {STR_INIT("truncation"), STR_INIT("\"truncation\":\"disabled\"")},
+    {STR_INIT("user"), STR_INIT("\"user\":null")},
 };
 
 /* `text` without a format means plain text. */
@@ -300,21 +302,26 @@ static void put_text_echo(struct json_out *out, yyjson_val *text)
     json_close(out, '}');
 }
 
+enum { ECHO_BYTES = 1024 }; /* of most requests */
+
 static bool render_echo(struct field_reader *r)
 {
     struct buf text;
-    struct json_out out = json_out_to(&text);
+    struct json_out out = json_out_from(&text, &r->chat->doc);
     bool ok;
 
     buf_init(&text, SIZE_MAX / 2);
+    (void)buf_reserve(&text, ECHO_BYTES);
     for (size_t i = 0; i < COUNT_OF(echoes); i++) {
         struct str name = echoes[i].name;
         yyjson_val *value = json_get(r->chat->doc.root, name);
 
-        json_key(&out, name);
-        if (value == NULL)
+        if (value == NULL) {
             json_put_raw(&out, echoes[i].absent);
-        else if (str_eq(name, STR("text")))
+            continue;
+        }
+        json_key(&out, name);
+        if (str_eq(name, STR("text")))
             put_text_echo(&out, value);
         else
             json_put_val(&out, value);

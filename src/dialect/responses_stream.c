@@ -28,6 +28,8 @@ struct responses_stream {
     struct responses_item item; /* that one; the next one's index */
     bool has_part;              /* of a REASONING: its summary has begun */
     struct buf text;            /* of the open item */
+    struct buf delta; /* of its deltas: all that stands before their text */
+    size_t number_at; /* in `delta`: where the sequence number belongs */
     struct buf call_id, call_name;
 };
 
@@ -41,6 +43,7 @@ struct responses_stream *responses_stream_open(struct arena *arena,
     buf_init(&s->output, output_max);
     buf_init(&s->result, SIZE_MAX / 2);
     buf_init(&s->text, text_max);
+    buf_init(&s->delta, NAME_MAX_BYTES);
     buf_init(&s->call_id, NAME_MAX_BYTES);
     buf_init(&s->call_name, NAME_MAX_BYTES);
     return s;
@@ -52,6 +55,7 @@ void responses_stream_close(struct responses_stream *s)
     buf_fini(&s->output);
     buf_fini(&s->result);
     buf_fini(&s->text);
+    buf_fini(&s->delta);
     buf_fini(&s->call_id);
     buf_fini(&s->call_name);
 }
@@ -63,9 +67,8 @@ struct str responses_stream_result(const struct responses_stream *s)
 
 /* --- frames ------------------------------------------------------------- */
 
-/* Begins an event; its members follow. */
-static struct json_out event_open(struct responses_stream *s, const char *type,
-                                  struct buf *buf)
+/* Begins an event, up to its number. */
+static struct json_out event_begin(const char *type, struct buf *buf)
 {
     struct json_out out = json_out_to(buf);
 
@@ -78,6 +81,15 @@ static struct json_out event_open(struct responses_stream *s, const char *type,
     buf_put(buf, str_of(type));
     buf_put_char(buf, '"');
     json_key(&out, STR("sequence_number"));
+    return out;
+}
+
+/* Begins an event; its members follow. */
+static struct json_out event_open(struct responses_stream *s, const char *type,
+                                  struct buf *buf)
+{
+    struct json_out out = event_begin(type, buf);
+
     json_put_u64(&out, s->sequence++);
     return out;
 }
@@ -88,18 +100,25 @@ static void event_close(struct json_out *out)
     buf_put(out->buf, STR("\n\n"));
 }
 
-/* The same for an event of the open item: `list` is content_index or
- * summary_index, or empty where there is none. */
+/* Which item an event is of: `list` is content_index or summary_index, or
+ * empty where there is none. */
+static void put_item_place(struct responses_stream *s, struct str list,
+                           struct json_out *out)
+{
+    responses_put_item_id(out, STR("item_id"), &s->item);
+    json_member_i64(out, STR("output_index"), s->item.index);
+    if (list.len > 0)
+        json_member_i64(out, list, 0);
+}
+
+/* Begins an event of the open item. */
 static struct json_out item_event_open(struct responses_stream *s,
                                        const char *type, struct str list,
                                        struct buf *buf)
 {
     struct json_out out = event_open(s, type, buf);
 
-    responses_put_item_id(&out, STR("item_id"), &s->item);
-    json_member_i64(&out, STR("output_index"), s->item.index);
-    if (list.len > 0)
-        json_member_i64(&out, list, 0);
+    put_item_place(s, list, &out);
     return out;
 }
 
@@ -178,9 +197,24 @@ static void part_event(struct responses_stream *s, const char *type,
     event_close(&out);
 }
 
+/* Deltas are many, and differ in their number and text alone. */
+static void prepare_deltas(struct responses_stream *s)
+{
+    const struct kind *kind = kind_of(&s->item);
+    struct json_out out;
+
+    buf_clear(&s->delta);
+    out = event_begin(kind->delta, &s->delta);
+    s->number_at = s->delta.len;
+    out.comma = true;
+    put_item_place(s, kind->list, &out);
+    json_key(&out, STR("delta"));
+}
+
 static void part_begin(struct responses_stream *s, struct buf *buf)
 {
     s->has_part = true;
+    prepare_deltas(s);
     if (kind_of(&s->item)->added != NULL)
         part_event(s, kind_of(&s->item)->added, buf);
 }
@@ -205,7 +239,8 @@ static void item_begin(struct responses_stream *s, enum responses_kind kind,
 static void item_delta(struct responses_stream *s, struct str text,
                        struct buf *buf)
 {
-    struct json_out out;
+    struct json_out out = json_out_to(buf);
+    struct str frame;
 
     if (text.len == 0)
         return;
@@ -214,9 +249,11 @@ static void item_delta(struct responses_stream *s, struct str text,
         return;
     if (!s->has_part)
         part_begin(s, buf);
-    out = item_event_open(s, kind_of(&s->item)->delta, kind_of(&s->item)->list,
-                          buf);
-    json_member_str(&out, STR("delta"), text);
+    frame = buf_str(&s->delta);
+    buf_put(buf, str_slice(frame, 0, s->number_at));
+    buf_put_u64(buf, s->sequence++);
+    buf_put(buf, str_slice(frame, s->number_at, frame.len));
+    json_put_str(&out, text);
     put_logprobs(s, &out);
     event_close(&out);
 }

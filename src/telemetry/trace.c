@@ -3,6 +3,7 @@
 #include <uv.h>
 
 #include "check.h"
+#include "word.h"
 
 enum { POOL_SIZE = 1024 };
 
@@ -21,19 +22,30 @@ static void random_bytes(unsigned char *out, size_t len)
     memcpy(out, pool + left, len);
 }
 
+/* Eight digits, one in each byte, in whatever order. */
+static uint64_t hex_digits(uint32_t word)
+{
+    uint64_t digits = word;
+    uint64_t letters;
+
+    digits = (digits | digits << 16) & UINT64_C(0x0000FFFF0000FFFF);
+    digits = (digits | digits << 8) & UINT64_C(0x00FF00FF00FF00FF);
+    digits = (digits | digits << 4) & UINT64_C(0x0F0F0F0F0F0F0F0F);
+    letters = (digits + WORD_ONES * 6) >> 4 & WORD_ONES;
+    return digits + WORD_ONES * '0' + letters * ('a' - '0' - 10);
+}
+
 void trace_random_hex(char *out, size_t len)
 {
-    static const char hex[] = "0123456789abcdef";
-    unsigned char bytes[32];
+    uint32_t words[8];
+    uint64_t digits[COUNT_OF(words)];
+    size_t count = (len + 7) / 8; /* of words, eight digits each */
 
-    check(len <= 2 * sizeof(bytes));
-    random_bytes(bytes, (len + 1) / 2);
-    for (size_t i = 0; i + 1 < len; i += 2) {
-        out[i] = hex[bytes[i / 2] >> 4];
-        out[i + 1] = hex[bytes[i / 2] & 15];
-    }
-    if (len % 2 != 0)
-        out[len - 1] = hex[bytes[len / 2] >> 4];
+    check(count <= COUNT_OF(words));
+    random_bytes((unsigned char *)words, count * sizeof(*words));
+    for (size_t i = 0; i < count; i++)
+        digits[i] = hex_digits(words[i]);
+    memcpy(out, digits, len);
 }
 
 static bool is_hex(struct str s)

@@ -180,6 +180,67 @@ static void many_long_strings_all_come_to_their_place(void **state)
     buf_fini(&buf);
 }
 
+/* Written anew, a long string is what it was in the text, escapes and all;
+ * what is not a whole one is escaped. */
+static void long_strings_are_written_as_they_stood(void **state)
+{
+    static const char escapes[] = "\\u00fc\\/\\n\\ud83d\\ude00";
+    struct str raw = with_filling(escapes, 1500, escapes);
+    struct str text = arena_printf(&arena, "[\"%.*s\",\"%.*s\",\"\\/\"]",
+                                   STR_ARG(raw), STR_ARG(raw));
+    struct json_error error;
+    struct json_doc doc;
+    struct json_out out;
+    struct buf buf;
+
+    (void)state;
+    assert_true(json_read(&arena, text, &doc, &error));
+    buf_init(&buf, 1 << 20);
+    out = json_out_from(&buf, &doc);
+    json_open(&out, '[');
+    json_each_item (item, doc.root) {
+        struct str whole = json_text(item);
+
+        json_put_val(&out, item);
+        json_put_str(&out, str_slice(whole, 0, 4));
+        json_put_str(&out, str_slice(whole, 2, whole.len));
+    }
+    json_close(&out, ']');
+    {
+        struct str tail = with_filling("/\\n\xF0\x9F\x98\x80", 1500,
+                                       "\xC3\xBC/\\n\xF0\x9F\x98\x80");
+        struct str expected = arena_printf(
+            &arena,
+            "[\"%.*s\",\"\xC3\xBC/\\n\",\"%.*s\",\"%.*s\",\"\xC3\xBC/\\n\","
+            "\"%.*s\",\"/\",\"/\",\"\"]",
+            STR_ARG(raw), STR_ARG(tail), STR_ARG(raw), STR_ARG(tail));
+
+        assert_int_equal(buf.len, expected.len);
+        assert_memory_equal(buf.ptr, expected.ptr, expected.len);
+    }
+    buf_fini(&buf);
+}
+
+/* A lone half of a surrogate pair was mended: it must not go on as it came. */
+static void what_was_mended_is_written_mended(void **state)
+{
+    struct str text = with_filling("[\"", 2000, "\\ud83d\"]");
+    struct str mended = with_filling("[\"", 2000, "\xEF\xBF\xBD\"]");
+    struct json_error error;
+    struct json_doc doc;
+    struct json_out out;
+    struct buf buf;
+
+    (void)state;
+    assert_true(json_read(&arena, text, &doc, &error));
+    buf_init(&buf, 1 << 20);
+    out = json_out_from(&buf, &doc);
+    json_put_val(&out, doc.root);
+    assert_int_equal(buf.len, mended.len);
+    assert_memory_equal(buf.ptr, mended.ptr, mended.len);
+    buf_fini(&buf);
+}
+
 /* The outline would hide it. */
 static void what_stands_between_long_strings_is_judged(void **state)
 {
@@ -224,6 +285,8 @@ int main(void)
         with_arena(a_long_string_says_what_a_short_one_says),
         with_arena(lone_halves_in_long_strings_are_mended),
         with_arena(places_are_those_of_the_text),
+        with_arena(long_strings_are_written_as_they_stood),
+        with_arena(what_was_mended_is_written_mended),
         with_arena(many_long_strings_all_come_to_their_place),
         with_arena(what_stands_between_long_strings_is_judged),
         with_arena(short_texts_are_bounded_too),

@@ -255,6 +255,9 @@ static void prepare(struct exchange *x)
         x->has_error || !exchange_read_strict(x) || !exchange_read_earlier(x);
     if (x->has_error)
         return;
+    /* whatever the caller says: no backend may answer with events either */
+    if (x->format->never_streams)
+        chat->is_stream = false;
     x->facts = (struct rule_facts){
         .service = service_of(x->format),
         .chat = chat,

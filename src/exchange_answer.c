@@ -160,18 +160,25 @@ bool exchange_estimate(struct exchange *x)
     return true;
 }
 
-static void finish(struct exchange *x, struct str result)
+static void finish(struct exchange *x)
 {
-    exchange_remember(x, result);
     x->record.usage = x->answer.usage;
     x->record.finish = x->answer.finish;
     metrics_count_try(&x->worker->metrics, x->record.tier, TRY_OK);
     exchange_settle(x);
 }
 
-static void commit_stream(struct exchange *x)
+/* What is remembered is there before the caller knows that it is. */
+static void remember_stream(struct exchange *x)
+{
+    exchange_remember(x, (struct str){NULL, 0});
+}
+
+static void commit_stream(struct exchange *x, bool is_whole)
 {
     commit(x);
+    if (is_whole)
+        remember_stream(x);
     x->record.first_token_us = clock_us();
     reply_stream(&x->reply);
     reply_put(&x->reply, buf_str(&x->held));
@@ -184,7 +191,7 @@ static void commit_stream(struct exchange *x)
 static void finish_stream(struct exchange *x)
 {
     reply_end(&x->reply);
-    finish(x, (struct str){NULL, 0});
+    finish(x);
 }
 
 /* An answer with an error status is complete, or as complete as it gets. */
@@ -218,9 +225,10 @@ static void take_whole(struct exchange *x)
         return;
     }
     commit(x);
+    exchange_remember(x, pieces[0]);
     x->record.first_token_us = clock_us();
     reply_whole(&x->reply, 200, STR("application/json"), pieces, count);
-    finish(x, pieces[0]);
+    finish(x);
 }
 
 /* What reading came to: on, or to the end. */
@@ -233,11 +241,14 @@ static void take_status(struct exchange *x, enum answer_status status,
         status = ANSWER_FAILED;
         x->answer.error = (struct chat_error){.error = ERR_ANSWER_TOO_LARGE};
     }
-    if (x->reply.is_stream)
+    if (x->reply.is_stream) {
+        if (status == ANSWER_ENDED)
+            remember_stream(x);
         reply_put(&x->reply, buf_str(out));
-    else if (status != ANSWER_FAILED &&
-             (x->answer.has_token || status == ANSWER_ENDED))
-        commit_stream(x);
+    } else if (status != ANSWER_FAILED &&
+               (x->answer.has_token || status == ANSWER_ENDED)) {
+        commit_stream(x, status == ANSWER_ENDED);
+    }
     if (status == ANSWER_GOES_ON) {
         if (x->reply.is_stream)
             exchange_set_deadline(x, &x->comment,

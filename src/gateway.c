@@ -295,9 +295,9 @@ struct gateway *gateway_start(struct catalog *catalog,
 
     gateway->catalog = catalog;
     gateway->descriptors = descriptors;
-    gateway->host = (struct worker_host){on_health, write_metrics, is_draining,
-                                         on_followed, gateway,
-                                         &gateway->store};
+    gateway->host =
+        (struct worker_host){on_health,   write_metrics, is_draining,
+                             on_followed, gateway,       &gateway->store};
     store_init(&gateway->store);
     check(uv_loop_init(&gateway->loop) == 0);
     listener_init(&gateway->listener, &gateway->loop, on_socket, gateway);

@@ -255,21 +255,6 @@ static bool read_max_tokens(struct field_reader *r, yyjson_val *value)
     return true;
 }
 
-static bool read_temperature(struct field_reader *r, yyjson_val *value)
-{
-    return field_number(r, value, "temperature", &r->chat->temperature);
-}
-
-static bool read_top_p(struct field_reader *r, yyjson_val *value)
-{
-    return field_number(r, value, "top_p", &r->chat->top_p);
-}
-
-static bool read_top_k(struct field_reader *r, yyjson_val *value)
-{
-    return field_number(r, value, "top_k", &r->chat->top_k);
-}
-
 static bool read_stops(struct field_reader *r, yyjson_val *value)
 {
     struct chat *chat = r->chat;
@@ -340,9 +325,9 @@ const struct field anthropic_fields[] = {
     {STR_INIT("output_config"), read_output_config},
     {STR_INIT("output_format"), read_output_format},
     {STR_INIT("stop_sequences"), read_stops},
-    {STR_INIT("temperature"), read_temperature},
-    {STR_INIT("top_p"), read_top_p},
-    {STR_INIT("top_k"), read_top_k},
+    {STR_INIT("temperature"), field_temperature},
+    {STR_INIT("top_p"), field_top_p},
+    {STR_INIT("top_k"), field_top_k},
     {STR_INIT("metadata"), read_metadata},
     {STR_INIT("service_tier"), read_service_tier},
     {STR_INIT("thread"), read_thread},

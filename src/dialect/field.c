@@ -157,6 +157,37 @@ void field_note_obfuscation(struct field_reader *r, yyjson_val *options)
                    STR("stream_options.include_obfuscation"));
 }
 
+bool field_temperature(struct field_reader *r, yyjson_val *value)
+{
+    return field_number(r, value, "temperature", &r->chat->temperature);
+}
+
+bool field_top_p(struct field_reader *r, yyjson_val *value)
+{
+    return field_number(r, value, "top_p", &r->chat->top_p);
+}
+
+bool field_top_k(struct field_reader *r, yyjson_val *value)
+{
+    return field_number(r, value, "top_k", &r->chat->top_k);
+}
+
+bool field_user(struct field_reader *r, yyjson_val *value)
+{
+    return field_text(r, value, "user", &r->chat->user);
+}
+
+bool field_safety_identifier(struct field_reader *r, yyjson_val *value)
+{
+    return field_text(r, value, "safety_identifier",
+                      &r->chat->safety_identifier);
+}
+
+bool field_service_tier(struct field_reader *r, yyjson_val *value)
+{
+    return field_text(r, value, "service_tier", &r->chat->service_tier);
+}
+
 /* --- the top level ------------------------------------------------------ */
 
 static bool read_member(struct field_reader *r, const struct field *fields,

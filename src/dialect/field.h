@@ -40,6 +40,12 @@ bool field_number(struct field_reader *r, yyjson_val *value, const char *name,
                   struct str *out);
 bool field_model(struct field_reader *r, yyjson_val *value);
 bool field_stream(struct field_reader *r, yyjson_val *value);
+bool field_temperature(struct field_reader *r, yyjson_val *value);
+bool field_top_p(struct field_reader *r, yyjson_val *value);
+bool field_top_k(struct field_reader *r, yyjson_val *value);
+bool field_user(struct field_reader *r, yyjson_val *value);
+bool field_safety_identifier(struct field_reader *r, yyjson_val *value);
+bool field_service_tier(struct field_reader *r, yyjson_val *value);
 
 /* A string member of `object`; absent and null give the empty string.  False
  * when it is something else. */

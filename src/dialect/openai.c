@@ -41,13 +41,6 @@ static void write_event(void *writer, const struct chat_event *event,
     openai_write_event(writer, event, out);
 }
 
-static void write_error(const struct chat_error *error, struct str id,
-                        struct buf *out)
-{
-    (void)id;
-    openai_write_error(error, out);
-}
-
 const struct format format_chat = {
     .name = STR_INIT("chat"),
     .path = STR_INIT("/v1/chat/completions"),
@@ -66,7 +59,7 @@ const struct format format_chat = {
     .write_event = write_event,
     .read_error = openai_read_error,
     .error_status = chat_error_status,
-    .write_error = write_error,
+    .write_error = openai_write_any_error,
     .relay_read = openai_relay_read,
     .read_stream_error = openai_read_stream_error,
     .write_stream_error = openai_write_stream_error,

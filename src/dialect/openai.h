@@ -43,6 +43,9 @@ void openai_write_event(struct openai_stream *stream,
 
 /* {"error":{…}} */
 void openai_write_error(const struct chat_error *error, struct buf *out);
+/* The same as a verb of format.h: what OpenAI says has no id. */
+void openai_write_any_error(const struct chat_error *error, struct str id,
+                            struct buf *out);
 /* The same as the last words of a stream, with "data: [DONE]". */
 void openai_write_stream_error(const struct chat_error *error, struct buf *out);
 

@@ -114,13 +114,6 @@ static bool read_completion(struct arena *arena, struct str body,
                       &words);
 }
 
-static void write_error(const struct chat_error *error, struct str id,
-                        struct buf *out)
-{
-    (void)id;
-    openai_write_error(error, out);
-}
-
 const struct format format_completions = {
     .name = STR_INIT("completions"),
     .path = STR_INIT("/v1/completions"),
@@ -128,7 +121,7 @@ const struct format format_completions = {
     .read_request = read_completion,
     .read_error = openai_read_error,
     .error_status = chat_error_status,
-    .write_error = write_error,
+    .write_error = openai_write_any_error,
     .relay_read = openai_relay_read,
     .read_stream_error = openai_read_stream_error,
     .write_stream_error = openai_write_stream_error,
@@ -189,6 +182,6 @@ const struct format format_embeddings = {
     .read_request = read_embedding,
     .read_error = openai_read_error,
     .error_status = chat_error_status,
-    .write_error = write_error,
+    .write_error = openai_write_any_error,
     .relay_read = relay_embedding,
 };

@@ -410,6 +410,13 @@ void openai_write_error(const struct chat_error *error, struct buf *buf)
     json_close(&out, '}');
 }
 
+void openai_write_any_error(const struct chat_error *error, struct str id,
+                            struct buf *buf)
+{
+    (void)id;
+    openai_write_error(error, buf);
+}
+
 void openai_write_stream_error(const struct chat_error *error, struct buf *buf)
 {
     buf_put(buf, STR("data: "));

@@ -264,21 +264,6 @@ static bool read_max_completion_tokens(struct field_reader *r,
     return read_limit(r, value, STR("max_completion_tokens"));
 }
 
-static bool read_temperature(struct field_reader *r, yyjson_val *value)
-{
-    return field_number(r, value, "temperature", &r->chat->temperature);
-}
-
-static bool read_top_p(struct field_reader *r, yyjson_val *value)
-{
-    return field_number(r, value, "top_p", &r->chat->top_p);
-}
-
-static bool read_top_k(struct field_reader *r, yyjson_val *value)
-{
-    return field_number(r, value, "top_k", &r->chat->top_k);
-}
-
 static bool read_stop(struct field_reader *r, yyjson_val *value)
 {
     struct chat *chat = r->chat;
@@ -367,22 +352,6 @@ static bool read_modalities(struct field_reader *r, yyjson_val *value)
             r->chat->wants_audio = true;
     }
     return true;
-}
-
-static bool read_user(struct field_reader *r, yyjson_val *value)
-{
-    return field_text(r, value, "user", &r->chat->user);
-}
-
-static bool read_safety_identifier(struct field_reader *r, yyjson_val *value)
-{
-    return field_text(r, value, "safety_identifier",
-                      &r->chat->safety_identifier);
-}
-
-static bool read_service_tier(struct field_reader *r, yyjson_val *value)
-{
-    return field_text(r, value, "service_tier", &r->chat->service_tier);
 }
 
 static bool read_stream_options(struct field_reader *r, yyjson_val *value)
@@ -477,7 +446,7 @@ const struct field openai_fields[] = {
     {STR_INIT("stream"), field_stream},
     {STR_INIT("max_tokens"), read_max_tokens},
     {STR_INIT("max_completion_tokens"), read_max_completion_tokens},
-    {STR_INIT("temperature"), read_temperature},
+    {STR_INIT("temperature"), field_temperature},
     {STR_INIT("tools"), read_tools},
     {STR_INIT("tool_choice"), read_choice},
     {STR_INIT("parallel_tool_calls"), read_parallel},
@@ -486,14 +455,14 @@ const struct field openai_fields[] = {
     {STR_INIT("response_format"), read_format},
     {STR_INIT("stream_options"), read_stream_options},
     {STR_INIT("stop"), read_stop},
-    {STR_INIT("top_p"), read_top_p},
-    {STR_INIT("top_k"), read_top_k},
+    {STR_INIT("top_p"), field_top_p},
+    {STR_INIT("top_k"), field_top_k},
     {STR_INIT("reasoning_effort"), read_effort},
     {STR_INIT("n"), read_n},
     {STR_INIT("modalities"), read_modalities},
-    {STR_INIT("user"), read_user},
-    {STR_INIT("safety_identifier"), read_safety_identifier},
-    {STR_INIT("service_tier"), read_service_tier},
+    {STR_INIT("user"), field_user},
+    {STR_INIT("safety_identifier"), field_safety_identifier},
+    {STR_INIT("service_tier"), field_service_tier},
     {STR_INIT("prompt_cache_key"), read_cache_key},
     {STR_INIT("store"), read_store},
     {STR_INIT("metadata"), read_metadata},

@@ -24,13 +24,6 @@ static struct str writer_result(void *writer)
     return responses_stream_result(writer);
 }
 
-static void write_error(const struct chat_error *error, struct str id,
-                        struct buf *out)
-{
-    (void)id;
-    openai_write_error(error, out);
-}
-
 const struct format format_responses = {
     .name = STR_INIT("responses"),
     .path = STR_INIT("/v1/responses"),
@@ -44,7 +37,7 @@ const struct format format_responses = {
     .writer_result = writer_result,
     .read_history = responses_read_history,
     .error_status = chat_error_status,
-    .write_error = write_error,
+    .write_error = openai_write_any_error,
     .keep_alive = STR_INIT(": keep-alive\n\n"),
     .names_events = true,
 };

@@ -42,16 +42,6 @@ static bool read_limit(struct field_reader *r, yyjson_val *value)
     return true;
 }
 
-static bool read_temperature(struct field_reader *r, yyjson_val *value)
-{
-    return field_number(r, value, "temperature", &r->chat->temperature);
-}
-
-static bool read_top_p(struct field_reader *r, yyjson_val *value)
-{
-    return field_number(r, value, "top_p", &r->chat->top_p);
-}
-
 static bool read_parallel(struct field_reader *r, yyjson_val *value)
 {
     bool is_parallel = true;
@@ -60,22 +50,6 @@ static bool read_parallel(struct field_reader *r, yyjson_val *value)
         return false;
     r->chat->is_serial = !is_parallel;
     return true;
-}
-
-static bool read_user(struct field_reader *r, yyjson_val *value)
-{
-    return field_text(r, value, "user", &r->chat->user);
-}
-
-static bool read_safety_identifier(struct field_reader *r, yyjson_val *value)
-{
-    return field_text(r, value, "safety_identifier",
-                      &r->chat->safety_identifier);
-}
-
-static bool read_service_tier(struct field_reader *r, yyjson_val *value)
-{
-    return field_text(r, value, "service_tier", &r->chat->service_tier);
 }
 
 static bool read_store(struct field_reader *r, yyjson_val *value)
@@ -350,11 +324,11 @@ const struct field responses_fields[] = {
     {STR_INIT("reasoning"), read_reasoning},
     {STR_INIT("text"), read_text},
     {STR_INIT("include"), read_include},
-    {STR_INIT("temperature"), read_temperature},
-    {STR_INIT("top_p"), read_top_p},
-    {STR_INIT("user"), read_user},
-    {STR_INIT("safety_identifier"), read_safety_identifier},
-    {STR_INIT("service_tier"), read_service_tier},
+    {STR_INIT("temperature"), field_temperature},
+    {STR_INIT("top_p"), field_top_p},
+    {STR_INIT("user"), field_user},
+    {STR_INIT("safety_identifier"), field_safety_identifier},
+    {STR_INIT("service_tier"), field_service_tier},
     {STR_INIT("store"), read_store},
     {STR_INIT("previous_response_id"), read_previous_id},
     {STR_INIT("conversation"), read_conversation},

@@ -6,7 +6,8 @@
  *   - every request gets one well-formed answer, in its order and its own; or
  *     its connection is closed by a rule that caller.c names;
  *   - no 200 says nothing;
- *   - what is pinned to a tier never comes to the other's backend;
+ *   - what is pinned to a tier never comes to the other's backend, nor does
+ *     what goes on from there;
  *   - no header of a caller comes to a backend, no secret to a caller;
  *   - no request outlives its total time, and in the end nothing is held: no
  *     connection, no load, no memory. */
@@ -49,6 +50,7 @@ static const char configuration[] =
 static struct worker worker;
 static struct catalog *catalog;
 static _Atomic size_t memory_used;
+static struct store store;
 
 /* --- the stage is built ------------------------------------------------- */
 
@@ -71,7 +73,6 @@ static bool is_draining(void *ctx)
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-    static struct store store;
     static const struct worker_host host = {
         .on_health = on_health,
         .write_metrics = write_metrics,
@@ -212,6 +213,9 @@ static void expect_nothing_left(void)
     check(list_empty(&worker.exchanges) && list_empty(&worker.parked));
     check(atomic_load(&memory_used) == 0);
     check(pool_is_empty(&worker.pool));
+    /* each run begins without a past; this one checks that no byte is lost */
+    store_fini(&store);
+    store_init(&store);
     worker.turn = 0;
 }
 

@@ -1,5 +1,6 @@
 /* A request of the Responses API: refused with a 400 in words, or read so that
- * what is written of it for Anthropic is right, by itself and with a past. */
+ * what is written of it for Anthropic and for vLLM is right, by itself and
+ * with a past. */
 #include "dialect/responses.h"
 
 #include "check.h"
@@ -43,6 +44,7 @@ static void check_past(struct arena *arena, struct chat *chat)
     }
     check(chat->characters >= characters);
     oracle_write_anthropic(arena, chat);
+    oracle_write_chat(arena, chat);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -55,6 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (responses_read_request(&arena, fuzz_input(data, size), &chat, &error)) {
         check_texts(&arena, &chat);
         oracle_write_anthropic(&arena, &chat);
+        oracle_write_chat(&arena, &chat);
         check_past(&arena, &chat);
     } else {
         check_refusal(&error);

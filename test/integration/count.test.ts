@@ -71,6 +71,27 @@ test('vLLM counts what is for it: as many tokens as the answer says then', async
   expect(tokens).toBe(usage.input_tokens + usage.cache_read_input_tokens);
 });
 
+test('there is no stream of a count, whatever is asked for and answered', async () => {
+  for (const [model, by] of [['cloud', 'count_tokens'], ['local', 'tokenize']] as const) {
+    const answer = await weir.post({ model, messages: hello, stream: true }, version, path);
+    const text = await answer.text();
+    // Anthropic takes no such member
+    if (by === 'count_tokens') expect([answer.status, JSON.parse(text).type]).toEqual([400, 'error']);
+    else expect([answer.status, answer.headers.get('x-router-token-count')], text).toEqual([200, by]);
+  }
+  const backend = await RawBackend.open();
+  backend.answer = (socket) =>
+    socket.end('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\ndata: {"count":1}\n\n');
+  const router = await Weir.start({ VLLM_BASE_URL: backend.url, LOCAL_MODEL: 'm' });
+  try {
+    await localState(router, 'warm');
+    expect((await count(router, { model: 'local', messages: hello, stream: true })).by).toBe('estimate');
+  } finally {
+    await router.stop();
+    backend.close();
+  }
+});
+
 test('an empty list of tools is none', async () => {
   for (const [model, by] of [['cloud', 'count_tokens'], ['local', 'tokenize']])
     expect((await count(weir, { model, messages: hello, tools: [] })).by).toBe(by);

@@ -219,8 +219,8 @@ async function checkThoughts(thoughts: Thoughts): Promise<number> {
 
 /** Results as clients send them that are careless: out of order, and, where
  * the router puts that right, one missing or one twice. */
-function careless(calls: Said['calls'], turn: number, isExact: boolean): Result[] {
-  const results = calls.map(({ id }, i) => ({ id, text: `result ${turn}.${i}`, image: turn % 4 === 2 && i === 0 }));
+function careless(calls: Said['calls'], turn: number, isExact: boolean, more: string): Result[] {
+  const results = calls.map(({ id }, i) => ({ id, text: `result ${turn}.${i}${more}`, image: turn % 4 === 2 && i === 0 }));
   if (turn % 3 === 1) results.reverse();
   if (isExact) return results;
   if (turn % 5 === 3 && results.length > 1) results.pop();
@@ -228,7 +228,13 @@ function careless(calls: Said['calls'], turn: number, isExact: boolean): Result[
   return results;
 }
 
-async function converse(client: Client, tierOf: (turn: number) => string, turns: number, think: number): Promise<void> {
+async function converse(
+  client: Client,
+  tierOf: (turn: number) => string,
+  turns: number,
+  think: number,
+  more = '',
+): Promise<void> {
   const thoughts: Thoughts = new Map();
   let asks = 0;
   for (let turn = 0; turn < turns; turn++) {
@@ -245,7 +251,7 @@ async function converse(client: Client, tierOf: (turn: number) => string, turns:
       thoughts.set(asked.calls[0]!.id, said);
     }
     asks++;
-    const told = await client.say(tierOf(asks), { results: careless(asked.calls, turn, client.isExact ?? false) });
+    const told = await client.say(tierOf(asks), { results: careless(asked.calls, turn, client.isExact ?? false, more) });
     expect(told.calls).toEqual([]);
     expect(told.text).toMatch(/result|said twice/);
     if (tierOf(asks) === 'cloud') expect(await checkThoughts(thoughts)).toBe(thoughts.size);
@@ -259,6 +265,10 @@ describe.each(clients)('%s', (_name, open) => {
     test('a long conversation on the cloud tier', () => converse(open(stream), () => 'cloud', 22, 2), 60_000);
     test('one that changes the tier at every turn, and within them', async () => {
       await converse(open(stream), (n) => ['local', 'cloud', 'cloud', 'cloud', 'local'][n % 5]!, 22, 2);
+    }, 60_000);
+    // above 256 KB a request is read, and written, on another thread
+    test('one with much text in it', async () => {
+      await converse(open(stream), (n) => ['local', 'cloud', 'cloud'][n % 3]!, 6, 2, ' lorem ipsum'.repeat(5000));
     }, 60_000);
   });
 });

@@ -28,6 +28,8 @@ size_t oracle_step(unsigned *seed);
 /* The request for every kind of model of Anthropic's: refused with a 400, or
  * written so that none of the API's own rules is broken. */
 void oracle_write_anthropic(struct arena *arena, const struct chat *chat);
+/* The same for an OpenAI-compatible server. */
+void oracle_write_chat(struct arena *arena, const struct chat *chat);
 
 /* A complete answer, relayed or translated; whatever comes in, what goes out
  * is a completion that says something. */

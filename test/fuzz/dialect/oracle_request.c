@@ -1,4 +1,4 @@
-/* A request of any format, written for Anthropic. */
+/* A request of any format, written for Anthropic or for vLLM. */
 #include "check.h"
 #include "dialect/anthropic.h"
 #include "oracle.h"
@@ -120,5 +120,48 @@ void oracle_write_anthropic(struct arena *arena, const struct chat *chat)
             check(chat_error_status(&error) == 400);
         }
     }
+    buf_fini(&out);
+}
+
+/* Chat templates are strict: one system message, in front. */
+static void check_chat(struct str text)
+{
+    yyjson_doc *doc = oracle_parse(text, false);
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    size_t i, max;
+    yyjson_val *message;
+
+    check(is(root, "model", "upstream"));
+    check(yyjson_obj_get(root, "tools") == NULL ||
+          yyjson_arr_size(yyjson_obj_get(root, "tools")) > 0);
+    yyjson_arr_foreach(yyjson_obj_get(root, "messages"), i, max, message)
+    {
+        bool is_tool = is(message, "role", "tool");
+
+        check(i == 0 || !is(message, "role", "system"));
+        check(is_tool == (yyjson_obj_get(message, "tool_call_id") != NULL));
+        if (is_tool)
+            check(yyjson_is_str(yyjson_obj_get(message, "content")));
+    }
+    yyjson_doc_free(doc);
+}
+
+void oracle_write_chat(struct arena *arena, const struct chat *chat)
+{
+    struct request_style style = {
+        .model = STR("upstream"),
+        .traits = &claude_unknown,
+        .default_max_tokens = 8192,
+        .shows_reasoning = true,
+    };
+    struct request_notes notes;
+    struct chat_error error = {.error = OK};
+    struct buf out;
+
+    buf_init(&out, OUT_MAX);
+    if (format_chat.write_request(arena, chat, &style, &out, &notes, &error))
+        check_chat(buf_str(&out));
+    else
+        check(chat_error_status(&error) == 400);
     buf_fini(&out);
 }

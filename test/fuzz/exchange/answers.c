@@ -1,5 +1,6 @@
 /* What callers hear: a strict reader of HTTP answers.  Everything here is a
  * check: an answer that is not well formed is a finding. */
+#include "../../unit/dialect/responses_checker.h"
 #include "../lenient.h"
 #include "sse.h"
 #include "stage.h"
@@ -176,20 +177,94 @@ static void check_stream(struct str body)
     sse_decoder_fini(&decoder);
 }
 
-void answers_check_chat(const struct heard *heard)
+static bool is_type(yyjson_val *root, const char *type)
+{
+    return yyjson_equals_str(yyjson_obj_get(root, "type"), type);
+}
+
+/* Named events; the last one is the end, or an error in its place. */
+static void check_messages_stream(struct str body)
+{
+    struct sse_decoder decoder;
+    struct sse_event event;
+    bool is_over = false;
+
+    sse_decoder_init(&decoder, EVENT_MAX);
+    while (sse_next(&decoder, &body, &event)) {
+        yyjson_doc *doc = lenient_read(event.data);
+        yyjson_val *root = yyjson_doc_get_root(doc);
+
+        check(!is_over);
+        is_over = is_type(root, "message_stop") || is_type(root, "error");
+        check(event.name.len > 0);
+        yyjson_doc_free(doc);
+    }
+    check(is_over && body.len == 0);
+    sse_decoder_fini(&decoder);
+}
+
+static void check_responses_stream(struct str body)
+{
+    struct responses_checker checker;
+    struct sse_decoder decoder;
+    struct sse_event event;
+
+    responses_checker_init(&checker);
+    sse_decoder_init(&decoder, EVENT_MAX);
+    while (sse_next(&decoder, &body, &event))
+        check(responses_check(&checker, event.name, event.data) == NULL);
+    check(responses_check_end(&checker) == NULL && body.len == 0);
+    sse_decoder_fini(&decoder);
+    responses_checker_fini(&checker);
+}
+
+static void check_answer_of_200(yyjson_val *root, enum words words)
+{
+    switch (words) {
+    case IN_MESSAGES:
+        check(is_type(root, "message"));
+        check(yyjson_arr_size(yyjson_obj_get(root, "content")) > 0 ||
+              yyjson_is_str(yyjson_obj_get(root, "stop_reason")));
+        break;
+    case IN_RESPONSES:
+        check(yyjson_equals_str(yyjson_obj_get(root, "object"), "response"));
+        check(yyjson_is_arr(yyjson_obj_get(root, "output")));
+        break;
+    case IN_COUNT:
+        check(yyjson_is_num(yyjson_obj_get(root, "input_tokens")) ||
+              yyjson_is_raw(yyjson_obj_get(root, "input_tokens")));
+        break;
+    default:
+        check(lenient_says(root));
+        break;
+    }
+}
+
+void answers_check(const struct heard *heard, enum words words)
 {
     yyjson_doc *doc;
     yyjson_val *root;
 
     if (heard->status == 200 && heard->is_stream) {
-        check_stream(heard->body);
+        check(words != IN_COUNT);
+        if (words == IN_MESSAGES)
+            check_messages_stream(heard->body);
+        else if (words == IN_RESPONSES)
+            check_responses_stream(heard->body);
+        else
+            check_stream(heard->body);
         return;
     }
     doc = lenient_read(heard->body);
     root = yyjson_doc_get_root(doc);
-    if (heard->status == 200)
-        check(lenient_says(root));
-    else
+    if (heard->status == 200) {
+        check_answer_of_200(root, words);
+    } else {
         check(yyjson_is_obj(yyjson_obj_get(root, "error")));
+        /* of a head that did not come in time nobody knows the format */
+        check(heard->status == 408 ||
+              is_type(root, "error") ==
+                  (words == IN_MESSAGES || words == IN_COUNT));
+    }
     yyjson_doc_free(doc);
 }

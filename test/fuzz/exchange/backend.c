@@ -164,6 +164,23 @@ static size_t request_length(struct str in)
     return end + 4 + (size_t)length;
 }
 
+/* Is he asked how many tokens there are? */
+static bool is_count(struct str request)
+{
+    return str_starts(request, STR("POST /v1/messages/count_tokens ")) ||
+           str_starts(request, STR("POST /tokenize "));
+}
+
+static bool is_for(const struct visit *visit, struct str request)
+{
+    if (visit->is_far)
+        return str_starts(request, STR("POST /v1/messages HTTP/1.1\r\n")) ||
+               str_starts(request, STR("POST /v1/messages/count_tokens "
+                                       "HTTP/1.1\r\n"));
+    return str_starts(request, STR("POST /v1/chat/completions HTTP/1.1\r\n")) ||
+           str_starts(request, STR("POST /tokenize HTTP/1.1\r\n"));
+}
+
 static void check_request(const struct visit *visit, struct str request)
 {
     char other[64];
@@ -171,10 +188,7 @@ static void check_request(const struct visit *visit, struct str request)
     struct str body;
     yyjson_doc *doc;
 
-    check(str_starts(request,
-                     visit->is_far
-                         ? STR("POST /v1/messages HTTP/1.1\r\n")
-                         : STR("POST /v1/chat/completions HTTP/1.1\r\n")));
+    check(is_for(visit, request));
     check(!str_contains(request, STR("caller-secret")));
     check(str_find(request, STR("\r\n\r\n"), &end));
     check(!str_contains(str_slice(request, 0, end), STR("x-evil")));
@@ -194,16 +208,22 @@ static void check_request(const struct visit *visit, struct str request)
 static void put_echo(const struct visit *visit, struct buf *out)
 {
     struct str rest = buf_str(&visit->in);
+    struct str who = {NULL, 0};
     char mark[32];
     size_t at;
 
     (void)snprintf(mark, sizeof(mark), "ASK-%s-", script_of_run->nonce);
-    if (!str_find(rest, str_of(mark), &at)) {
+    /* the last one: those before it are earlier turns */
+    while (str_find(rest, str_of(mark), &at)) {
+        rest = str_slice(rest, at + strlen(mark), rest.len);
+        who = str_slice(rest, 0, 3);
+    }
+    if (who.len == 0) {
         buf_put(out, STR("hello"));
         return;
     }
     buf_printf(out, "ECHO-%s-", script_of_run->nonce);
-    buf_put(out, str_slice(rest, at + strlen(mark), at + strlen(mark) + 3));
+    buf_put(out, who);
 }
 
 static void put_near(const struct visit *visit, bool is_stream, struct buf *out)
@@ -349,7 +369,10 @@ static void begin_answer(struct visit *visit)
     if (plan->deed == SILENT)
         return;
     buf_init(&body, ANSWER_MAX);
-    if (visit->is_far)
+    if (is_count(buf_str(&visit->in)))
+        buf_put(&body, visit->is_far ? STR("{\"input_tokens\":7}")
+                                     : STR("{\"count\":7}"));
+    else if (visit->is_far)
         put_far(visit, is_stream, &body);
     else
         put_near(visit, is_stream, &body);

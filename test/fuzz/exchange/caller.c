@@ -16,6 +16,8 @@ struct question {
     bool is_head_method;
     bool has_id;
     unsigned pin; /* 0 none, 1 near, 2 far */
+    enum words words;
+    bool goes_on; /* with a response that may be stored */
 };
 
 struct caller {
@@ -83,8 +85,13 @@ static void put_chat(struct script *script, unsigned who, unsigned n,
         buf_printf(body, "\"model\":\"%s\",", models[model % COUNT_OF(models)]);
     if ((model & 16) != 0)
         buf_put(body, STR("\"logit_bias\":{\"1\":1},\"seed\":1,"));
-    buf_printf(body, "\"stream\":%s,\"messages\":[{\"role\":\"user\",",
-               (how & AS_STREAM) != 0 ? "true" : "false");
+    if (question->words == IN_MESSAGES)
+        buf_put(body, STR("\"max_tokens\":99,"));
+    if (question->goes_on)
+        buf_put(body, STR("\"previous_response_id\":\"resp_1\","));
+    buf_printf(body, "\"stream\":%s,\"%s\":[{\"role\":\"user\",",
+               (how & AS_STREAM) != 0 ? "true" : "false",
+               question->words == IN_RESPONSES ? "input" : "messages");
     buf_printf(body, "\"content\":\"ASK-%s-%c%02u ", script_of_run->nonce,
                (char)('a' + who), n % 100);
     if (question->pin != 0)
@@ -130,6 +137,13 @@ static void put_head(struct caller *caller, unsigned who, unsigned n,
         buf_put(&caller->out, STR("Connection: keep-alive\r\n"));
 }
 
+static const char *const lines[WORDS] = {
+    [IN_CHAT] = "POST /v1/chat/completions",
+    [IN_MESSAGES] = "POST /v1/messages",
+    [IN_RESPONSES] = "POST /v1/responses",
+    [IN_COUNT] = "POST /v1/messages/count_tokens",
+};
+
 static void ask_chat(struct script *script, unsigned who, unsigned n,
                      bool is_route, bool is_own)
 {
@@ -144,7 +158,7 @@ static void ask_chat(struct script *script, unsigned who, unsigned n,
                     : (how & PIN_FAR) != 0                ? 2
                                                           : 0;
     put_head(caller, who, n,
-             is_route ? "POST /v1/route" : "POST /v1/chat/completions", how);
+             is_route ? "POST /v1/route" : lines[question->words], how);
     if ((how & PIN_NEAR) != 0)
         buf_put(&caller->out, STR("X-Router-Policy: local-only\r\n"));
     else if ((how & PIN_FAR) != 0)
@@ -164,12 +178,17 @@ static void ask_chat(struct script *script, unsigned who, unsigned n,
 
 static void ask_page(unsigned who, unsigned n, unsigned which)
 {
-    static const char *const lines[] = {"GET /health",         "HEAD /health",
-                                        "GET /metrics",        "GET /v1/models",
-                                        "GET /nowhere",        "PUT /v1/route",
-                                        "GET /v1/models/small"};
+    static const char *const pages[] = {"GET /health",
+                                        "HEAD /health",
+                                        "GET /metrics",
+                                        "GET /v1/models",
+                                        "GET /nowhere",
+                                        "PUT /v1/route",
+                                        "GET /v1/models/small",
+                                        "GET /v1/responses/resp_1",
+                                        "DELETE /v1/responses/resp_1"};
     struct caller *caller = &callers[who];
-    const char *line = lines[which % COUNT_OF(lines)];
+    const char *line = pages[which % COUNT_OF(pages)];
 
     caller->asked[n].kind = PAGE;
     caller->asked[n].is_head_method = line[0] == 'H';
@@ -187,6 +206,11 @@ void callers_ask(struct script *script, unsigned who)
         return;
     caller->count++;
     caller->asked[n] = (struct question){0};
+    if (what >= 128 && what % 16 != 1) {
+        caller->asked[n].words = (enum words)(what / 16 % WORDS);
+        caller->asked[n].goes_on =
+            caller->asked[n].words == IN_RESPONSES && (what & 64) != 0;
+    }
     if (what % 4 == 3)
         ask_page(who % CALLERS, n, what / 4);
     else
@@ -323,9 +347,11 @@ static void check_answer(const struct heard *heard, unsigned who, unsigned n)
         return;
     /* one who left has his stream in HTTP/1.0 cut without a sign */
     if (!callers[who].has_left)
-        answers_check_chat(heard);
+        answers_check(heard, question->words);
     check_echo(heard, who, n);
-    if (heard->status == 200 && question->pin != 0)
+    /* an estimate is nobody's */
+    if (heard->status == 200 && question->pin != 0 &&
+        (question->words != IN_COUNT || heard->tier.len > 0))
         check(str_eq(heard->tier,
                      question->pin == 1 ? STR("local") : STR("cloud")));
 }

@@ -95,7 +95,10 @@ struct heard {
  * False when there is none (left). */
 bool answers_next(struct arena *arena, struct str *bytes, bool has_ended,
                   bool is_head_method, struct heard *heard);
-/* An answer of 200 to a chat is none of nothing. */
-void answers_check_chat(const struct heard *heard);
+/* What a caller asked in. */
+enum words { IN_CHAT, IN_MESSAGES, IN_RESPONSES, IN_COUNT, WORDS };
+
+/* The answer is in that format's words, and one of 200 is none of nothing. */
+void answers_check(const struct heard *heard, enum words words);
 
 #endif

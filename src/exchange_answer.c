@@ -128,7 +128,6 @@ static void commit(struct exchange *x)
     if (x->format->write_estimate != NULL)
         reply_header(&x->reply, STR("X-Router-Token-Count"),
                      exchange_target_format(x)->name);
-    exchange_keep_items(x);
 }
 
 bool exchange_cannot_count(const struct exchange *x,
@@ -184,8 +183,11 @@ static void commit_stream(struct exchange *x, bool is_whole)
     reply_put(&x->reply, buf_str(&x->held));
     buf_fini(&x->held);
     exchange_set_deadline(x, &x->comment, exchange_settings(x)->comment_ms);
-    if (x->attempt == NULL || !attempt_is_sending(x->attempt))
+    if (x->attempt == NULL || !attempt_is_sending(x->attempt)) {
+        if (!is_whole)
+            exchange_keep_items(x);
         exchange_release_work(x);
+    }
 }
 
 static void finish_stream(struct exchange *x)

@@ -209,7 +209,8 @@ void exchange_remember(struct exchange *x, struct str result)
     if (result.ptr == NULL)
         result = answer_result(&x->answer);
     if (result.len > 0 && is_stored(x)) {
-        struct str texts[STORE_TEXTS] = {x->items, result};
+        struct str texts[STORE_TEXTS] = {
+            x->items.ptr != NULL ? x->items : x->chat.items, result};
         struct str id = id_of(x->arena, result);
 
         if (id.len > 0)

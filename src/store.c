@@ -57,6 +57,7 @@ static struct store_entry *detach(struct store *store, struct store_entry **at)
 {
     struct store_entry *entry = *at;
 
+    check(entry != NULL);
     *at = entry->next;
     entry->next = NULL;
     list_remove(&entry->by_age);

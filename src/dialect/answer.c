@@ -10,13 +10,9 @@ void answer_init(struct answer *answer, struct arena *arena,
                  const struct answer_style *style, const struct names *names,
                  size_t max_event)
 {
-    struct json_out out;
-
     *answer = (struct answer){.from = from, .to = to, .style = *style};
     arena_init(&answer->kept);
-    buf_init(&answer->quoted_model, SIZE_MAX / 2);
-    out = json_out_to(&answer->quoted_model);
-    json_put_str(&out, style->model);
+    answer->quoted_model = json_quote(arena, style->model);
     sse_decoder_init(&answer->sse, max_event);
     if (passes(answer) || to->never_streams)
         return;
@@ -31,7 +27,6 @@ void answer_fini(struct answer *answer)
         answer->from->reader_close(answer->reader);
     if (answer->writer != NULL)
         answer->to->writer_close(answer->writer);
-    buf_fini(&answer->quoted_model);
     arena_clear(&answer->kept);
 }
 
@@ -83,7 +78,7 @@ static void relay_one(struct answer *answer, struct arena *scratch,
         return;
     }
     relay_chunk(event_name(answer, event->name), event->data, facts,
-                buf_str(&answer->quoted_model), answer->out);
+                answer->quoted_model, answer->out);
     take_facts(answer);
     if (facts->is_last)
         answer->status = ANSWER_ENDED;

@@ -22,7 +22,7 @@ struct answer {
     const struct format *from; /* the backend's */
     const struct format *to;   /* the caller's */
     struct answer_style style;
-    struct buf quoted_model; /* as a JSON string; few bytes for a long time */
+    struct str quoted_model; /* as a JSON string */
     struct sse_decoder sse;
     void *reader, *writer; /* NULL where the bytes pass */
     struct relay_facts facts;

@@ -334,7 +334,7 @@ static void start(struct responses_stream *s, struct str id, struct buf *buf)
     responses_put_object(&out, &s->style, &object);
     tell_response(s, "created", buf_str(&s->result), buf);
     tell_response(s, "in_progress", buf_str(&s->result), buf);
-    buf_clear(&s->result);
+    buf_fini(&s->result); /* a stream is long */
 }
 
 static const struct chat_error too_large = {.error = ERR_ANSWER_TOO_LARGE};

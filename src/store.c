@@ -4,16 +4,11 @@
 
 #include "check.h"
 
-enum { SLOTS = 4096 }; /* a chain is short up to some ten thousand entries */
-
 void store_init(struct store *store)
 {
-    *store = (struct store){.slot_count = SLOTS};
+    *store = (struct store){0};
     check(uv_mutex_init(&store->lock) == 0);
     list_init(&store->by_age);
-    store->slots = calloc(SLOTS, sizeof(*store->slots));
-    if (store->slots == NULL)
-        out_of_memory();
     /* keys are of the peers' choosing: they must not choose the slot, too */
     check(uv_random(NULL, NULL, &store->seed, sizeof(store->seed), 0, NULL) ==
           0);
@@ -28,7 +23,7 @@ static size_t slot_of(const struct store *store, struct str key)
         hash = (hash ^ (unsigned char)key.ptr[i]) * UINT64_C(1099511628211);
     hash ^= hash >> 32;
     hash *= UINT64_C(0x9E3779B97F4A7C15);
-    return (size_t)(hash >> 40) % store->slot_count;
+    return (size_t)(hash >> 40) % STORE_SLOTS;
 }
 
 void store_unref(struct store_entry *entry)
@@ -57,6 +52,7 @@ static struct store_entry *detach(struct store *store, struct store_entry **at)
 {
     struct store_entry *entry = *at;
 
+    check(entry != NULL);
     *at = entry->next;
     entry->next = NULL;
     list_remove(&entry->by_age);
@@ -217,6 +213,5 @@ void store_fini(struct store *store)
                                                  struct store_entry, by_age)
                                           ->key)));
     check(atomic_load(&store->bytes) == 0);
-    free(store->slots);
     uv_mutex_destroy(&store->lock);
 }

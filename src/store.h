@@ -13,7 +13,10 @@
 #include "arena.h"
 #include "list.h"
 
-enum { STORE_TEXTS = 2 };
+enum {
+    STORE_TEXTS = 2,
+    STORE_SLOTS = 4096, /* chains are short up to some ten thousand entries */
+};
 
 /* Read-only once stored, and counted. */
 struct store_entry {
@@ -36,8 +39,8 @@ struct store_entry {
 struct store {
     uv_mutex_t lock;
     struct list by_age; /* the oldest first */
-    struct store_entry **slots;
-    size_t slot_count, count;
+    struct store_entry *slots[STORE_SLOTS];
+    size_t count;
     uint64_t seed;
     _Atomic size_t bytes; /* of all that is alive, also without a key */
 };

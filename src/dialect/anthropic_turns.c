@@ -2,6 +2,7 @@
  * after the other, no blank text, every tool call answered in the very next
  * turn, ids unique and of plain characters. */
 #include "anthropic_private.h"
+#include "check.h"
 
 bool anthropic_is_blank(const struct chat_part *part)
 {
@@ -29,8 +30,10 @@ static struct anthropic_turn *last_turn(struct anthropic_writer *w)
 static struct anthropic_turn *turn_add(struct anthropic_writer *w,
                                        bool is_assistant)
 {
-    struct anthropic_turn *turn = &w->turns[w->turn_count++];
+    struct anthropic_turn *turn;
 
+    check(w->turns != NULL); /* there is room for each message */
+    turn = &w->turns[w->turn_count++];
     *turn = (struct anthropic_turn){
         .is_assistant = is_assistant,
         .first_piece = w->piece_count,

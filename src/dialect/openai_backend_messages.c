@@ -259,7 +259,7 @@ static struct str function_id(struct openai_writer *w,
 static bool put_result(struct openai_writer *w,
                        const struct chat_message *message)
 {
-    struct str text;
+    struct str text = {NULL, 0};
 
     if (!read_result(w, message, &text))
         return false;

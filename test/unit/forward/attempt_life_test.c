@@ -250,7 +250,7 @@ static void a_paused_attempt_makes_the_server_wait(void **state)
     int peer;
 
     (void)state;
-    order.idle_ms = 200; /* it is not the server who is slow */
+    order.idle_ms = 1500; /* it is not the server who is slow */
     try_order(&t, &order);
     t.pauses_on_body = true;
     peer = serve();
@@ -265,7 +265,7 @@ static void a_paused_attempt_makes_the_server_wait(void **state)
     seen = t.body.len;
     assert_true(seen > 0 && seen < SIZE / 2);
     assert_true(sent < SIZE);
-    loop_run_ms(&loop, 500);
+    loop_run_ms(&loop, 2000);
     assert_int_equal(t.body.len, seen);
     assert_false(try_is_over(&t));
     t.pauses_on_body = false;

@@ -205,7 +205,7 @@ extern const struct format format_messages;    /* anthropic_*.c */
 extern const struct format format_responses;   /* responses_*.c */
 extern const struct format format_count;       /* count.c: count_tokens */
 extern const struct format format_tokenize;    /* count.c: vLLM's */
-extern const struct format format_completions; /* completions.c */
-extern const struct format format_embeddings;  /* embeddings.c */
+extern const struct format format_completions; /* openai_plain.c */
+extern const struct format format_embeddings;  /* openai_plain.c */
 
 #endif

@@ -60,8 +60,6 @@ static const struct route {
      &format_completions},
     {STR_INIT("/v1/embeddings"), PLACE_MODEL_CALL, METHOD_POST, false, KEY,
      &format_embeddings},
-    {STR_INIT("/v1/responses"), PLACE_MODEL_CALL, METHOD_POST, false, KEY,
-     &format_responses},
     {STR_INIT("/v1/responses/"), PLACE_RESPONSE, METHOD_GET | METHOD_DELETE,
      true, KEY, NULL},
     {STR_INIT("/v1/route"), PLACE_ROUTE, METHOD_POST, false, KEY, &format_chat},
@@ -100,6 +98,35 @@ static const struct format *format_of(const struct request *request)
                        NULL
                ? &format_messages
                : &format_chat;
+}
+
+/* What /v1/route is asked about: ?format=NAME, chat if nothing is said; NULL
+ * when there is no such format. */
+static const struct format *routed_format(const struct request *request)
+{
+    struct str begin = STR("format=");
+    struct str name = str_slice(request->query, begin.len, request->query.len);
+
+    if (request->query.len == 0)
+        return &format_chat;
+    for (size_t i = 0; i < COUNT_OF(routes); i++)
+        if (routes[i].place == PLACE_MODEL_CALL &&
+            str_starts(request->query, begin) &&
+            str_eq(name, routes[i].format->name))
+            return routes[i].format;
+    return NULL;
+}
+
+static void answer_route(struct worker *worker, struct request *request)
+{
+    const struct format *format = routed_format(request);
+
+    if (format == NULL)
+        exchange_refuse(worker, request, &format_chat, ERR_BAD_VALUE,
+                        "the query: expected format=chat, responses, messages, "
+                        "completions or embeddings");
+    else
+        exchange_begin(worker, request, format, true);
 }
 
 static unsigned method_of(struct str method)
@@ -229,9 +256,10 @@ static void on_request(void *ctx, struct request *request)
     else if ((route->methods & method_of(request->method)) == 0)
         exchange_refuse(worker, request, format_of(request), ERR_METHOD,
                         use_of(route));
-    else if (route->place == PLACE_MODEL_CALL || route->place == PLACE_ROUTE)
-        exchange_begin(worker, request, format_of(request),
-                       route->place == PLACE_ROUTE);
+    else if (route->place == PLACE_MODEL_CALL)
+        exchange_begin(worker, request, route->format, false);
+    else if (route->place == PLACE_ROUTE)
+        answer_route(worker, request);
     else
         answer_page(worker, request, route);
 }

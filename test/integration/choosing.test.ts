@@ -159,6 +159,22 @@ describe('the thresholds of the environment', () => {
 });
 
 describe('POST /v1/route', () => {
+  test('it takes every format, by its name', async () => {
+    const bodies = {
+      chat: { messages: hello },
+      responses: { input: 'Say hello' },
+      messages: { max_tokens: 10, system: 'Be short', messages: hello },
+      completions: { prompt: 'Say hello' },
+    };
+    for (const [format, body] of Object.entries(bodies)) {
+      const answer = await weir.post({ model: 'local', ...body }, {}, `/v1/route?format=${format}`);
+      expect(await answer.json()).toMatchObject({ requested: 'local', backend: 'local', reason: 'explicit' });
+    }
+    const wrong = await weir.post({ model: 'local', messages: hello }, {}, '/v1/route?format=soap');
+    expect(wrong.status).toBe(400);
+    expect(((await wrong.json()) as any).error.message).toContain('expected format=chat, responses, messages');
+  });
+
   test('tells the decision and its reasons without calling anyone', async () => {
     const before = [(await sim.state('vllm')).requests, (await sim.state('anthropic')).requests];
     const answer = await weir.post({ model: 'auto', messages: long }, {}, '/v1/route');

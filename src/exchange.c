@@ -96,7 +96,11 @@ void exchange_release_work(struct exchange *x)
     buf_fini(&x->order_head);
     buf_fini(&x->order_body);
     arena_clear(&x->work);
-    request_drop_body(x->request);
+    /* the items of a stored response stand in the body: it goes at the end */
+    if (exchange_is_stored(x))
+        request_settle_body(x->request);
+    else
+        request_drop_body(x->request);
 }
 
 /* The last call: the exchange and its request are gone when it returns. */

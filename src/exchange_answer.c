@@ -183,11 +183,8 @@ static void commit_stream(struct exchange *x, bool is_whole)
     reply_put(&x->reply, buf_str(&x->held));
     buf_fini(&x->held);
     exchange_set_deadline(x, &x->comment, exchange_settings(x)->comment_ms);
-    if (x->attempt == NULL || !attempt_is_sending(x->attempt)) {
-        if (!is_whole)
-            exchange_keep_items(x);
+    if (x->attempt == NULL || !attempt_is_sending(x->attempt))
         exchange_release_work(x);
-    }
 }
 
 static void finish_stream(struct exchange *x)

@@ -190,16 +190,10 @@ void exchange_note(struct exchange *x)
 
 /* --- at the end ---------------------------------------------------------- */
 
-static bool is_stored(const struct exchange *x)
+bool exchange_is_stored(const struct exchange *x)
 {
     return x->chat.is_stored && x->format->read_history != NULL &&
            exchange_settings(x)->store_bytes > 0;
-}
-
-void exchange_keep_items(struct exchange *x)
-{
-    if (is_stored(x))
-        x->items = arena_copy(x->arena, x->chat.items);
 }
 
 void exchange_remember(struct exchange *x, struct str result)
@@ -208,9 +202,8 @@ void exchange_remember(struct exchange *x, struct str result)
 
     if (result.ptr == NULL)
         result = answer_result(&x->answer);
-    if (result.len > 0 && is_stored(x)) {
-        struct str texts[STORE_TEXTS] = {
-            x->items.ptr != NULL ? x->items : x->chat.items, result};
+    if (result.len > 0 && exchange_is_stored(x)) {
+        struct str texts[STORE_TEXTS] = {x->chat.items, result};
         struct str id = id_of(x->arena, result);
 
         if (id.len > 0)

@@ -94,7 +94,6 @@ struct exchange {
     struct store_entry *earlier; /* the response that this goes on with */
     bool is_confined;            /* it goes on with something stored, */
     enum tier confined;          /* and that is what policies left to it */
-    struct str items;            /* of the request, to be stored */
     struct buf held; /* a body in one piece, or events before the first token */
 
     struct deadline total, first_token, hold, comment;
@@ -172,8 +171,8 @@ bool exchange_read_earlier(struct exchange *x);
 void exchange_recall(struct exchange *x);
 /* Notes what it thinks now. */
 void exchange_note(struct exchange *x);
-/* Keeps what exchange_remember() needs of the request, which goes. */
-void exchange_keep_items(struct exchange *x);
+/* Is the answer to be stored, and the request's items with it? */
+bool exchange_is_stored(const struct exchange *x);
 /* The answer is complete; `result` is its text, ptr NULL for a stream. */
 void exchange_remember(struct exchange *x, struct str result);
 

@@ -59,11 +59,21 @@ bool request_take_budget(struct client *client, size_t bytes)
     return true;
 }
 
-void request_drop_body(struct request *request)
+void request_settle_body(struct request *request)
 {
+    if (request->is_read)
+        return;
+    request->is_read = true;
     if (request->memory_used != NULL)
         atomic_fetch_sub(request->memory_used,
-                         request->body_len * BUDGET_FACTOR);
+                         request->body_len * (BUDGET_FACTOR - 1));
+}
+
+void request_drop_body(struct request *request)
+{
+    request_settle_body(request);
+    if (request->memory_used != NULL)
+        atomic_fetch_sub(request->memory_used, request->body_len);
     request->memory_used = NULL;
     free(request->body);
     request->body = NULL;

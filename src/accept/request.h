@@ -25,6 +25,7 @@ struct request {
     size_t body_len;
     size_t body_cap;
     _Atomic size_t *memory_used; /* the budget that the body is counted in */
+    bool is_read;                /* it counts for its bytes alone */
     char peer[48];               /* see request_peer() */
     bool is_http_1_0;
     bool keeps_alive;  /* the caller wants the connection to stay */
@@ -34,6 +35,9 @@ struct request {
 };
 
 struct str request_body(const struct request *request);
+/* The body has been read: what was made of it is gone, and only its bytes
+ * count in the budget from now on. */
+void request_settle_body(struct request *request);
 /* Gives the body's memory back, when it is not needed any more. */
 void request_drop_body(struct request *request);
 /* The caller's address, "192.0.2.1", "unix" or "-"; lives as long as the

@@ -225,6 +225,11 @@ static void the_budget_of_all_bodies_is_kept(void **state)
     assert_int_equal(atomic_load(&memory_used), 24);
     door.limits.memory_budget = 24;
     assert_refused(POST "Content-Length: 1\r\n\r\nx", MEMORY_BUDGET);
+    /* once it has been read it counts for its bytes, until it goes */
+    request_settle_body(seen.held);
+    assert_int_equal(atomic_load(&memory_used), 6);
+    request_settle_body(seen.held);
+    assert_int_equal(atomic_load(&memory_used), 6);
     request_drop_body(seen.held);
     assert_int_equal(atomic_load(&memory_used), 0);
     finish_held(true);

@@ -13,6 +13,8 @@ int anthropic_error_status(const struct chat_error *error)
 {
     int status = chat_error_status(error);
 
+    if (error->is_unpaid)
+        return 402;
     switch (status) {
     case 422:
         return 400;

@@ -259,6 +259,7 @@ static void classify(struct chat_error *error, int status, yyjson_val *inner)
         return;
     case 402:
         no_quota(error);
+        error->is_unpaid = true;
         return;
     case 404:
         error->error = ERR_BACKEND_REFUSED;

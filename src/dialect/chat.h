@@ -27,6 +27,7 @@ struct chat_error {
     unsigned retry_after_s;
     bool never_retry;       /* repeating is useless: x-should-retry: false */
     bool is_final;          /* nor is the next target to be tried */
+    bool is_unpaid;         /* in Anthropic's dialect: 402, a billing_error */
     struct str upstream_id; /* the backend's own request id */
 };
 

@@ -214,6 +214,8 @@ export function inMessages({ status, code, retryAfter }: ErrorShape, isStreamErr
     429: 'rate_limit_error',
     504: 'timeout_error',
   };
+  // what OpenAI's clients know as a used-up quota
+  if (code === 'insufficient_quota') return { status: 402, type: 'billing_error' };
   // the router's own key, and what a stream has said, are no matter of load
   const isLoad = status === 503 || status === 529 || (status === 502 && code !== 'upstream_auth_error' && !isStreamError);
   if (isLoad) return { status: 529, type: 'overloaded_error', retryAfter: retryAfter ?? 5 };

@@ -99,6 +99,24 @@ static void an_error_has_the_shape_of_anthropics(void **state)
     buf_fini(&out);
 }
 
+static void a_bill_that_is_not_paid_is_one(void **state)
+{
+    const struct backend_head head = {.status = 402};
+    struct chat_error error;
+    struct arena arena;
+
+    (void)state;
+    arena_init(&arena);
+    anthropic_read_error(&arena, &head,
+                         STR("{\"type\":\"error\",\"error\":{\"type\":"
+                             "\"billing_error\",\"message\":\"pay\"}}"),
+                         &error);
+    assert_int_equal(anthropic_error_status(&error), 402);
+    /* OpenAI's clients know a used-up quota by 429 */
+    assert_int_equal(chat_error_status(&error), 429);
+    arena_clear(&arena);
+}
+
 static void a_stream_that_broke_is_no_overload(void **state)
 {
     static const struct {
@@ -324,6 +342,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_error_has_the_status_that_clients_know),
         cmocka_unit_test(an_error_has_the_shape_of_anthropics),
+        cmocka_unit_test(a_bill_that_is_not_paid_is_one),
         cmocka_unit_test(a_stream_that_broke_is_no_overload),
         cmocka_unit_test(a_prompt_that_is_too_long_is_said_to_be),
         cmocka_unit_test(

@@ -25,6 +25,9 @@ void openai_read_usage(yyjson_val *value, struct chat_usage *usage);
 /* See relay_read in format.h. */
 MUST_USE bool openai_relay_read(struct arena *arena, struct str json,
                                 struct relay_facts *facts);
+/* The same for plain completions. */
+MUST_USE bool openai_relay_plain(struct arena *arena, struct str json,
+                                 struct relay_facts *facts);
 
 /* Writes a streamed answer, event by event, "data: [DONE]" included. */
 struct openai_stream {

@@ -50,7 +50,8 @@ void openai_read_usage(yyjson_val *value, struct chat_usage *usage)
     usage->reasoning = json_get_i64(out, STR("reasoning_tokens"));
 }
 
-static void read_choice(yyjson_val *choice, struct relay_facts *facts)
+static void read_choice(yyjson_val *choice, struct relay_facts *facts,
+                        bool is_plain)
 {
     enum chat_finish finish =
         openai_finish(json_get_text(choice, STR("finish_reason")));
@@ -58,16 +59,15 @@ static void read_choice(yyjson_val *choice, struct relay_facts *facts)
 
     if (delta == NULL)
         delta = json_get(choice, STR("message"));
-    if (delta == NULL)
-        delta = choice; /* of a plain completion */
-    if (shows_token(delta))
+    if (is_plain ? has_text(choice, STR("text")) : shows_token(delta))
         facts->has_token = true;
     if (finish != CHAT_FINISH_UNSET)
         facts->finish = finish;
 }
 
-bool openai_relay_read(struct arena *arena, struct str json,
-                       struct relay_facts *facts)
+/* `is_plain`: of a plain completion, whose choices have their text at once. */
+static bool relay_read(struct arena *arena, struct str json,
+                       struct relay_facts *facts, bool is_plain)
 {
     struct json_doc doc;
     struct json_error ignored;
@@ -84,7 +84,7 @@ bool openai_relay_read(struct arena *arena, struct str json,
         if (str_eq(name, STR("choices"))) {
             has_choices = yyjson_is_arr(value);
             json_each_item (choice, value) {
-                read_choice(choice, facts);
+                read_choice(choice, facts, is_plain);
             }
         } else if (str_eq(name, STR("model"))) {
             if (yyjson_is_str(value) && facts->model_len == 0)
@@ -97,4 +97,16 @@ bool openai_relay_read(struct arena *arena, struct str json,
         }
     }
     return has_choices || facts->is_error;
+}
+
+bool openai_relay_read(struct arena *arena, struct str json,
+                       struct relay_facts *facts)
+{
+    return relay_read(arena, json, facts, false);
+}
+
+bool openai_relay_plain(struct arena *arena, struct str json,
+                        struct relay_facts *facts)
+{
+    return relay_read(arena, json, facts, true);
 }

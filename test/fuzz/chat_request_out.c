@@ -1,5 +1,5 @@
 /* A request of any caller, written for a Chat Completions backend: refused with
- * a reason, or JSON that is read again and written the same. */
+ * a reason, or JSON that is read again and means the same. */
 #include "check.h"
 #include "dialect/openai_backend.h"
 #include "dialect/oracle.h"
@@ -27,6 +27,19 @@ static bool translate(struct arena *arena, const struct format *from,
     return false;
 }
 
+/* The same document: long strings may keep the escapes that they came with. */
+static void check_same(struct str a, struct str b)
+{
+    yyjson_doc *first = yyjson_read(a.ptr, a.len, YYJSON_READ_NUMBER_AS_RAW);
+    yyjson_doc *second = yyjson_read(b.ptr, b.len, YYJSON_READ_NUMBER_AS_RAW);
+
+    check(first != NULL && second != NULL);
+    check(
+        yyjson_equals(yyjson_doc_get_root(first), yyjson_doc_get_root(second)));
+    yyjson_doc_free(first);
+    yyjson_doc_free(second);
+}
+
 /* Read as a chat, the body has a normal form, which is its own. */
 static void check_body(struct arena *arena, struct str body)
 {
@@ -38,7 +51,7 @@ static void check_body(struct arena *arena, struct str body)
     buf_init(&again, OUT_MAX);
     if (translate(arena, &format_chat, body, &normal)) {
         check(translate(arena, &format_chat, buf_str(&normal), &again));
-        check(str_eq(buf_str(&normal), buf_str(&again)));
+        check_same(buf_str(&normal), buf_str(&again));
     }
     buf_fini(&normal);
     buf_fini(&again);

@@ -4,31 +4,9 @@
 
 #include "../testing.h"
 #include "dialect/answer.h"
+#include "golden_models.h"
 
 enum { EVENT_MAX = 1 << 20, OUT_MAX = 1 << 22 };
-
-static struct claude_models models;
-static struct arena models_arena;
-
-static int read_models(void **state)
-{
-    struct str why = {NULL, 0};
-
-    (void)state;
-    arena_init(&models_arena);
-    assert_true(claude_models_read(
-        &models_arena,
-        (struct str){claude_default_data, claude_default_data_len}, &models,
-        &why));
-    return 0;
-}
-
-static int drop_models(void **state)
-{
-    (void)state;
-    arena_clear(&models_arena);
-    return 0;
-}
 
 static struct str text_at(yyjson_val *object, const char *key)
 {

@@ -12,9 +12,10 @@ uint64_t clock_us(void);
 /* Milliseconds of the same clock. */
 uint64_t clock_ms(void);
 
-/* Seconds and milliseconds since 1970-01-01T00:00:00Z. */
+/* Seconds, milliseconds and microseconds since 1970-01-01T00:00:00Z. */
 int64_t clock_wall_s(void);
 int64_t clock_wall_ms(void);
+int64_t clock_wall_us(void);
 
 enum { CLOCK_RFC3339_SIZE = 25, CLOCK_HTTP_SIZE = 30 };
 

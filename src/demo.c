@@ -15,6 +15,7 @@
 #include "log.h"
 #include "sim.h"
 #include "sse.h"
+#include "telemetry/telemetry.h"
 
 enum {
     ANSWER_MAX = 4 << 20,
@@ -335,9 +336,10 @@ struct voice {
 
 /* The router's configuration: the environment's, on the stand-ins. */
 static struct catalog *router_catalog(const struct sim *sim,
-                                      struct voice *voice)
+                                      struct voice *voice, struct clerk **clerk)
 {
     struct config config;
+    struct buf why;
     struct catalog *catalog = NULL;
     char url[64];
     bool is_fine = config_load(&config, NULL);
@@ -360,20 +362,30 @@ static struct catalog *router_catalog(const struct sim *sim,
         (enum log_level)config_number(&config.root, CONFIG_ROOT_LOG_LEVEL);
     voice->format =
         (enum log_format)config_number(&config.root, CONFIG_ROOT_LOG_FORMAT);
+    buf_init(&why, 1024);
+    if (catalog != NULL &&
+        !telemetry_start(&config, catalog->settings.workers, clerk, &why)) {
+        fprintf(stderr, "weir: cannot export telemetry: %.*s\n",
+                STR_ARG(buf_str(&why)));
+        catalog_unref(catalog);
+        catalog = NULL;
+    }
+    buf_fini(&why);
     config_fini(&config);
     return catalog;
 }
 
 static struct gateway *start_router(const struct sim *sim, struct voice *voice)
 {
-    struct catalog *catalog = router_catalog(sim, voice);
+    struct clerk *clerk = NULL;
+    struct catalog *catalog = router_catalog(sim, voice, &clerk);
     struct gateway *gateway;
     struct buf why;
 
     if (catalog == NULL)
         return NULL;
     buf_init(&why, 1024);
-    gateway = gateway_start(catalog, &(struct gateway_sockets){0}, &why);
+    gateway = gateway_start(catalog, clerk, &(struct gateway_sockets){0}, &why);
     if (gateway == NULL)
         fprintf(stderr,
                 "weir: cannot listen on %.*s (PORT=0 takes a free one)\n",

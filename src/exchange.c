@@ -118,6 +118,8 @@ void exchange_settle(struct exchange *x)
     record->bytes_out = x->reply.bytes;
     settle(record, clock_us());
     metrics_count(&x->worker->metrics, record);
+    if (x->worker->host->clerk != NULL)
+        clerk_take(x->worker->host->clerk, x->worker->index, record);
     access_log(record);
     deadline_clear(&x->total);
     deadline_clear(&x->first_token);

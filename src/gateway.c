@@ -9,6 +9,7 @@
 
 enum {
     DRAIN_LOOK_MS = 20,
+    FLUSH_MS = 5000,        /* for telemetry, once the last request has ended */
     DESCRIPTORS = 1024,     /* of a process, when nobody tells */
     REFUSED_SAY_MS = 10000, /* a flood of callers is no flood of the log */
 };
@@ -285,7 +286,7 @@ static bool open_sockets(struct listener *listener,
     return true;
 }
 
-struct gateway *gateway_start(struct catalog *catalog,
+struct gateway *gateway_start(struct catalog *catalog, struct clerk *clerk,
                               const struct gateway_sockets *given,
                               struct buf *why)
 {
@@ -295,9 +296,9 @@ struct gateway *gateway_start(struct catalog *catalog,
 
     gateway->catalog = catalog;
     gateway->descriptors = descriptors;
-    gateway->host =
-        (struct worker_host){on_health,   write_metrics, is_draining,
-                             on_followed, gateway,       &gateway->store};
+    gateway->host = (struct worker_host){
+        on_health, write_metrics,   is_draining, on_followed,
+        gateway,   &gateway->store, clerk};
     store_init(&gateway->store);
     check(uv_loop_init(&gateway->loop) == 0);
     listener_init(&gateway->listener, &gateway->loop, on_socket, gateway);
@@ -308,6 +309,8 @@ struct gateway *gateway_start(struct catalog *catalog,
         check(uv_loop_close(&gateway->loop) == 0);
         catalog_unref(catalog);
         store_fini(&gateway->store);
+        if (clerk != NULL)
+            clerk_stop(clerk, 0);
         free(gateway);
         return NULL;
     }
@@ -325,7 +328,7 @@ struct gateway *gateway_start(struct catalog *catalog,
     gateway->workers =
         must_calloc(gateway->worker_count, sizeof(*gateway->workers));
     for (unsigned i = 0; i < gateway->worker_count; i++)
-        worker_start(&gateway->workers[i], catalog, &gateway->memory_used,
+        worker_start(&gateway->workers[i], i, catalog, &gateway->memory_used,
                      &gateway->host);
     prober_open(&gateway->prober, &gateway->loop, catalog, on_probe_change,
                 gateway);
@@ -360,6 +363,9 @@ void gateway_join(struct gateway *gateway)
     wire_loop_fini(&gateway->wire_loop);
     uv_sem_destroy(&gateway->followed);
     free(gateway->workers);
+    /* after the last request: its account is among them */
+    if (gateway->host.clerk != NULL)
+        clerk_stop(gateway->host.clerk, FLUSH_MS);
     store_fini(&gateway->store);
     catalog_unref(gateway->catalog);
     free(gateway);

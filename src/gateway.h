@@ -5,6 +5,7 @@
 
 #include "accept/listener.h"
 #include "prober.h"
+#include "telemetry/clerk.h"
 #include "worker.h"
 
 struct gateway;
@@ -18,8 +19,9 @@ struct gateway_sockets {
 /* Starts to serve on threads of its own and returns when its sockets are
  * open: those that are given, or else those of the catalog's settings.  NULL
  * when they cannot be, with a sentence in `why`.  Takes over one reference to
- * the catalog. */
-struct gateway *gateway_start(struct catalog *catalog,
+ * the catalog, and the clerk (NULL: nothing is exported), which has a line for
+ * each worker. */
+struct gateway *gateway_start(struct catalog *catalog, struct clerk *clerk,
                               const struct gateway_sockets *given,
                               struct buf *why);
 /* The port that it listens on; 0: none. */

@@ -9,6 +9,7 @@
 #include "gateway.h"
 #include "log.h"
 #include "systemd.h"
+#include "telemetry/telemetry.h"
 
 const char serve_no_backend[] =
     "weir: there is no backend to serve: set VLLM_BASE_URL and LOCAL_MODEL "
@@ -223,31 +224,50 @@ static void say_listening(const struct gateway *gateway,
                 STR_ARG(settings->unix_path), settings->workers);
 }
 
-static int run(struct catalog *catalog, serve_load *load, void *ctx,
-               const struct fixed_values *values)
+/* Telemetry first: what is served is accounted for.  NULL, and said why, when
+ * one of them cannot be had. */
+static struct gateway *start(struct catalog *catalog,
+                             const struct config *config,
+                             const struct gateway_sockets *given)
+{
+    struct gateway *gateway = NULL;
+    struct clerk *clerk;
+    struct buf why;
+    const char *what = "export telemetry:";
+
+    buf_init(&why, 1024);
+    if (telemetry_start(config, catalog->settings.workers, &clerk, &why)) {
+        what = "listen on";
+        gateway = gateway_start(catalog_ref(catalog), clerk, given, &why);
+    }
+    if (gateway == NULL) {
+        log_stop();
+        fprintf(stderr, "weir: cannot %s %.*s\n", what, STR_ARG(buf_str(&why)));
+    }
+    buf_fini(&why);
+    return gateway;
+}
+
+/* Takes over the configuration. */
+static int run(struct catalog *catalog, struct config *config, serve_load *load,
+               void *ctx, const struct fixed_values *values)
 {
     struct gateway_sockets given = {0};
     struct gateway *gateway;
-    struct buf why;
     sigset_t signals;
     int signal = 0;
 
-    buf_init(&why, 1024);
     given.count = systemd_sockets(&given.first);
     block_signals(&signals);
     log_start();
     warn_if_open(catalog);
     say_proxies(catalog);
-    gateway = gateway_start(catalog_ref(catalog), &given, &why);
+    gateway = start(catalog, config, &given);
+    config_fini(config);
     if (gateway == NULL) {
-        log_stop();
-        fprintf(stderr, "weir: cannot listen on %.*s\n",
-                STR_ARG(buf_str(&why)));
-        buf_fini(&why);
         catalog_unref(catalog);
         return EXIT_FAILURE;
     }
-    buf_fini(&why);
     say_listening(gateway, &catalog->settings, given.count);
     catalog_unref(catalog);
     systemd_notify("READY=1");
@@ -280,8 +300,7 @@ int serve(serve_load *load, void *ctx)
     set_log(&config);
     warn_if_ignored(&config);
     keep_fixed(&config, &values);
-    config_fini(&config);
-    status = run(catalog, load, ctx, &values);
+    status = run(catalog, &config, load, ctx, &values);
     drop_fixed(&values);
     return status;
 }

@@ -410,14 +410,16 @@ static void worker_main(void *arg)
     arena_spare_close();
 }
 
-void worker_start(struct worker *worker, struct catalog *catalog,
-                  _Atomic size_t *memory_used, const struct worker_host *host)
+void worker_start(struct worker *worker, unsigned index,
+                  struct catalog *catalog, _Atomic size_t *memory_used,
+                  const struct worker_host *host)
 {
     struct accept_limits limits;
 
     *worker = (struct worker){
         .catalog = catalog_ref(catalog),
         .host = host,
+        .index = index,
         .memory_used = memory_used,
         .handler = {on_head, on_request, on_refused, on_drain, on_gone, NULL},
     };

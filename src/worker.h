@@ -11,6 +11,7 @@
 #include "catalog.h"
 #include "forward/pool.h"
 #include "store.h"
+#include "telemetry/clerk.h"
 #include "telemetry/metrics.h"
 #include "wire.h"
 
@@ -26,6 +27,7 @@ struct worker_host {
     void (*on_followed)(void *ctx);
     void *ctx;
     struct store *store; /* what all of them remember */
+    struct clerk *clerk; /* takes the accounts; NULL: nobody does */
 };
 
 struct worker {
@@ -38,6 +40,7 @@ struct worker {
     struct pool pool;
     struct catalog *catalog; /* one reference */
     const struct worker_host *host;
+    unsigned index; /* counts the workers from 0 */
     _Atomic size_t *memory_used;
     struct metrics metrics;
     struct list exchanges; /* all that are under way */
@@ -58,8 +61,9 @@ struct worker {
 };
 
 /* Starts the thread.  The worker keeps a reference to the catalog. */
-void worker_start(struct worker *worker, struct catalog *catalog,
-                  _Atomic size_t *memory_used, const struct worker_host *host);
+void worker_start(struct worker *worker, unsigned index,
+                  struct catalog *catalog, _Atomic size_t *memory_used,
+                  const struct worker_host *host);
 /* The rest may be called from any thread. */
 void worker_give(struct worker *worker, uv_os_sock_t fd);
 /* Callers that it serves: the listener gives to the one with the fewest. */

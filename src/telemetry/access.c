@@ -4,22 +4,6 @@
 
 enum { SHOWN = 128 };
 
-static struct str finish_word(enum chat_finish finish)
-{
-    switch (finish) {
-    case CHAT_FINISH_STOP:
-        return STR("stop");
-    case CHAT_FINISH_LENGTH:
-        return STR("length");
-    case CHAT_FINISH_TOOL_CALLS:
-        return STR("tool_calls");
-    case CHAT_FINISH_CONTENT_FILTER:
-        return STR("content_filter");
-    default:
-        return STR("");
-    }
-}
-
 static void log_text(struct log_line *line, const char *key, struct str value)
 {
     if (value.len > 0)
@@ -53,7 +37,7 @@ static void log_chat(struct log_line *line, const struct record *record)
         log_i64(line, "tokens_cached", record->usage.cache_read);
         log_i64(line, "tokens_out", record->usage.output);
     }
-    log_text(line, "finish", finish_word(record->finish));
+    log_text(line, "finish", finish_name(record->finish));
     log_since(line, "first_byte_ms", record, record->first_byte_us);
     log_since(line, "first_token_ms", record, record->first_token_us);
 }

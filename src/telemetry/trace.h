@@ -4,7 +4,7 @@
 
 #include "str.h"
 
-enum { TRACE_PARENT_LEN = 55, TRACE_ID_LEN = 32 };
+enum { TRACE_PARENT_LEN = 55, TRACE_ID_LEN = 32, TRACE_SPAN_LEN = 16 };
 
 /* The context that goes out: the caller's trace if it sent a valid one, a new
  * one else; with a span of our own. */

@@ -87,7 +87,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     catalog = given_catalog(configuration);
     store_init(&store);
     /* its thread is never begun: see net.c */
-    worker_start(&worker, catalog, &memory_used, &host);
+    worker_start(&worker, 0, catalog, &memory_used, &host);
     return 0;
 }
 

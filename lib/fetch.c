@@ -1,0 +1,351 @@
+#include "fetch.h"
+
+#include <curl/curl.h>
+#include <dlfcn.h>
+#include <stdlib.h>
+
+#include "check.h"
+#include "list.h"
+
+enum { IDLE_CONNECTIONS = 4, CONNECT_MS = 5000 };
+
+/* What is used of libcurl, by the names of its symbols. */
+struct curl_api {
+    CURLcode (*global_init)(long flags);
+    CURL *(*easy_init)(void);
+    void (*easy_cleanup)(CURL *easy);
+    CURLcode (*easy_setopt)(CURL *easy, CURLoption option, ...);
+    CURLcode (*easy_getinfo)(CURL *easy, CURLINFO info, ...);
+    const char *(*easy_strerror)(CURLcode code);
+    struct curl_slist *(*slist_append)(struct curl_slist *list,
+                                       const char *text);
+    void (*slist_free_all)(struct curl_slist *list);
+    CURLM *(*multi_init)(void);
+    CURLMcode (*multi_cleanup)(CURLM *multi);
+    CURLMcode (*multi_setopt)(CURLM *multi, CURLMoption option, ...);
+    CURLMcode (*multi_add_handle)(CURLM *multi, CURL *easy);
+    CURLMcode (*multi_remove_handle)(CURLM *multi, CURL *easy);
+    CURLMcode (*multi_perform)(CURLM *multi, int *running);
+    CURLMcode (*multi_poll)(CURLM *multi, struct curl_waitfd *extra,
+                            unsigned count, int timeout_ms, int *ready);
+    CURLMcode (*multi_wakeup)(CURLM *multi);
+    CURLMsg *(*multi_info_read)(CURLM *multi, int *left);
+};
+
+static struct curl_api api;
+static void *library;
+
+static const struct {
+    const char *name;
+    size_t at;
+} symbols[] = {
+    {"curl_global_init", offsetof(struct curl_api, global_init)},
+    {"curl_easy_init", offsetof(struct curl_api, easy_init)},
+    {"curl_easy_cleanup", offsetof(struct curl_api, easy_cleanup)},
+    {"curl_easy_setopt", offsetof(struct curl_api, easy_setopt)},
+    {"curl_easy_getinfo", offsetof(struct curl_api, easy_getinfo)},
+    {"curl_easy_strerror", offsetof(struct curl_api, easy_strerror)},
+    {"curl_slist_append", offsetof(struct curl_api, slist_append)},
+    {"curl_slist_free_all", offsetof(struct curl_api, slist_free_all)},
+    {"curl_multi_init", offsetof(struct curl_api, multi_init)},
+    {"curl_multi_cleanup", offsetof(struct curl_api, multi_cleanup)},
+    {"curl_multi_setopt", offsetof(struct curl_api, multi_setopt)},
+    {"curl_multi_add_handle", offsetof(struct curl_api, multi_add_handle)},
+    {"curl_multi_remove_handle",
+     offsetof(struct curl_api, multi_remove_handle)},
+    {"curl_multi_perform", offsetof(struct curl_api, multi_perform)},
+    {"curl_multi_poll", offsetof(struct curl_api, multi_poll)},
+    {"curl_multi_wakeup", offsetof(struct curl_api, multi_wakeup)},
+    {"curl_multi_info_read", offsetof(struct curl_api, multi_info_read)},
+};
+
+struct fetcher {
+    CURLM *multi;
+    struct list fetches;
+};
+
+struct fetch {
+    struct list link; /* in fetcher->fetches */
+    struct fetcher *fetcher;
+    CURL *easy;
+    struct curl_slist *headers;
+    char *url;
+    struct head head, trailers;
+    bool is_past_head; /* what comes now are trailers */
+    struct buf body;
+    char why[CURL_ERROR_SIZE];
+    void (*on_answer)(void *ctx, const struct fetch_answer *answer);
+    void *ctx;
+};
+
+/* --- the library --------------------------------------------------------- */
+
+static bool load(struct buf *why)
+{
+    if (library != NULL)
+        return true;
+    library = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
+    if (library == NULL) {
+        buf_printf(why, "libcurl is needed to send telemetry: %s", dlerror());
+        return false;
+    }
+    for (size_t i = 0; i < COUNT_OF(symbols); i++) {
+        void *symbol = dlsym(library, symbols[i].name);
+
+        if (symbol == NULL) {
+            buf_printf(why, "libcurl.so.4 has no %s (7.85 or later is needed)",
+                       symbols[i].name);
+            dlclose(library);
+            library = NULL;
+            return false;
+        }
+        /* POSIX lets a pointer to an object hold a function's address */
+        memcpy((char *)&api + symbols[i].at, &symbol, sizeof(symbol));
+    }
+    return api.global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+}
+
+struct fetcher *fetch_open(struct buf *why)
+{
+    struct fetcher *fetcher;
+
+    if (!load(why))
+        return NULL;
+    fetcher = must_calloc(1, sizeof(*fetcher));
+    fetcher->multi = api.multi_init();
+    if (fetcher->multi == NULL)
+        out_of_memory();
+    (void)api.multi_setopt(fetcher->multi, CURLMOPT_MAXCONNECTS,
+                           (long)IDLE_CONNECTIONS);
+    list_init(&fetcher->fetches);
+    return fetcher;
+}
+
+static void fetch_free(struct fetch *fetch)
+{
+    (void)api.multi_remove_handle(fetch->fetcher->multi, fetch->easy);
+    api.easy_cleanup(fetch->easy);
+    api.slist_free_all(fetch->headers);
+    list_remove(&fetch->link);
+    head_fini(&fetch->head);
+    head_fini(&fetch->trailers);
+    buf_fini(&fetch->body);
+    free(fetch->url);
+    free(fetch);
+}
+
+void fetch_close(struct fetcher *fetcher)
+{
+    list_each_safe (link, &fetcher->fetches)
+        fetch_free(list_entry(link, struct fetch, link));
+    (void)api.multi_cleanup(fetcher->multi);
+    free(fetcher);
+}
+
+/* --- one transfer -------------------------------------------------------- */
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
+{
+    struct fetch *fetch = ctx;
+
+    buf_put(&fetch->body, (struct str){bytes, size * count});
+    return buf_failed(&fetch->body) ? 0 : size * count;
+}
+
+/* A line of the head, of an interim one, or of the trailers. */
+static size_t on_header(char *bytes, size_t size, size_t count, void *ctx)
+{
+    struct fetch *fetch = ctx;
+    struct str line = {bytes, size * count};
+    struct head *head = fetch->is_past_head ? &fetch->trailers : &fetch->head;
+    struct str rest = str_trim(line);
+    struct str name;
+
+    if (str_starts(line, STR("HTTP/"))) {
+        head_clear(&fetch->head);
+        return line.len;
+    }
+    if (rest.len == 0) {
+        /* an interim answer begins anew with its status line */
+        fetch->is_past_head = true;
+        return line.len;
+    }
+    if (str_split(&rest, ':', &name)) {
+        head_add_name(head, name);
+        head_end_name(head);
+        head_add_value(head, str_trim(rest));
+    }
+    return line.len;
+}
+
+static enum fetch_error error_of(CURLcode code)
+{
+    switch (code) {
+    case CURLE_OK:
+        return FETCH_OK;
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_CONNECT:
+        return FETCH_UNREACHABLE;
+    case CURLE_GOT_NOTHING:
+    case CURLE_PARTIAL_FILE:
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
+        return FETCH_CLOSED;
+    case CURLE_OPERATION_TIMEDOUT:
+        return FETCH_TIMEOUT;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CIPHER:
+        return FETCH_TLS;
+    case CURLE_WRITE_ERROR:
+        return FETCH_TOO_LARGE;
+    default:
+        return FETCH_BROKEN;
+    }
+}
+
+static void set_tls(CURL *easy, const struct fetch_tls *tls)
+{
+    /* the strings of a configuration end with a NUL */
+    if (tls->ca_file.len > 0)
+        (void)api.easy_setopt(easy, CURLOPT_CAINFO, tls->ca_file.ptr);
+    if (tls->cert_file.len > 0)
+        (void)api.easy_setopt(easy, CURLOPT_SSLCERT, tls->cert_file.ptr);
+    if (tls->key_file.len > 0)
+        (void)api.easy_setopt(easy, CURLOPT_SSLKEY, tls->key_file.ptr);
+}
+
+static void add_header(struct fetch *fetch, struct str name, struct str value)
+{
+    struct buf line;
+
+    buf_init(&line, HEAD_MAX_BYTES);
+    /* curl drops a header without a value unless it ends with ';' */
+    buf_printf(&line, value.len > 0 ? "%.*s: %.*s" : "%.*s;%.*s", STR_ARG(name),
+               STR_ARG(value));
+    buf_put_char(&line, '\0');
+    if (!buf_failed(&line))
+        fetch->headers = api.slist_append(fetch->headers, line.ptr);
+    buf_fini(&line);
+}
+
+static void set_order(struct fetch *fetch, const struct fetch_order *order)
+{
+    CURL *easy = fetch->easy;
+    bool is_tls = str_starts(order->url, STR("https:"));
+
+    (void)api.easy_setopt(easy, CURLOPT_URL, fetch->url);
+    (void)api.easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    (void)api.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    (void)api.easy_setopt(easy, CURLOPT_POST, 1L);
+    (void)api.easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                          (curl_off_t)order->body.len);
+    (void)api.easy_setopt(easy, CURLOPT_POSTFIELDS,
+                          order->body.len > 0 ? order->body.ptr : "");
+    (void)api.easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)order->timeout_ms);
+    (void)api.easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                          (long)(order->timeout_ms < CONNECT_MS
+                                     ? order->timeout_ms
+                                     : CONNECT_MS));
+    (void)api.easy_setopt(easy, CURLOPT_HTTP_VERSION,
+                          (long)(!order->speaks_http2 ? CURL_HTTP_VERSION_1_1
+                                 : is_tls
+                                     ? CURL_HTTP_VERSION_2TLS
+                                     : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE));
+    if (order->ignores_proxies)
+        (void)api.easy_setopt(easy, CURLOPT_PROXY, "");
+    if (order->tls != NULL)
+        set_tls(easy, order->tls);
+    for (unsigned i = 0; i < order->header_count; i++)
+        add_header(fetch, order->headers[i].name, order->headers[i].value);
+    /* no waiting for "100 Continue" */
+    add_header(fetch, STR("Expect"), STR(" "));
+    (void)api.easy_setopt(easy, CURLOPT_HTTPHEADER, fetch->headers);
+    (void)api.easy_setopt(easy, CURLOPT_ERRORBUFFER, fetch->why);
+    (void)api.easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    (void)api.easy_setopt(easy, CURLOPT_WRITEDATA, fetch);
+    (void)api.easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    (void)api.easy_setopt(easy, CURLOPT_HEADERDATA, fetch);
+    (void)api.easy_setopt(easy, CURLOPT_PRIVATE, fetch);
+}
+
+struct fetch *
+fetch_begin(struct fetcher *fetcher, const struct fetch_order *order,
+            void (*on_answer)(void *ctx, const struct fetch_answer *answer),
+            void *ctx)
+{
+    struct fetch *fetch = must_calloc(1, sizeof(*fetch));
+
+    fetch->fetcher = fetcher;
+    fetch->on_answer = on_answer;
+    fetch->ctx = ctx;
+    fetch->url = must_calloc(1, order->url.len + 1);
+    memcpy(fetch->url, order->url.ptr, order->url.len);
+    head_init(&fetch->head);
+    head_init(&fetch->trailers);
+    buf_init(&fetch->body, order->max_answer);
+    fetch->easy = api.easy_init();
+    if (fetch->easy == NULL)
+        out_of_memory();
+    set_order(fetch, order);
+    list_push_back(&fetcher->fetches, &fetch->link);
+    (void)api.multi_add_handle(fetcher->multi, fetch->easy);
+    return fetch;
+}
+
+void fetch_cancel(struct fetch *fetch)
+{
+    fetch_free(fetch);
+}
+
+static void finish(struct fetch *fetch, CURLcode code)
+{
+    struct fetch_answer answer = {
+        .error = error_of(code),
+        .detail = fetch->why[0] != '\0' ? fetch->why : api.easy_strerror(code),
+        .head = &fetch->head,
+        .trailers = &fetch->trailers,
+    };
+    long status = 0;
+
+    (void)api.easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &status);
+    head_complete(&fetch->head);
+    head_complete(&fetch->trailers);
+    answer.status = (int)status;
+    answer.body = buf_str(&fetch->body);
+    fetch->on_answer(fetch->ctx, &answer);
+    fetch_free(fetch);
+}
+
+void fetch_work(struct fetcher *fetcher)
+{
+    CURLMsg *message;
+    int running;
+    int left;
+
+    (void)api.multi_perform(fetcher->multi, &running);
+    while ((message = api.multi_info_read(fetcher->multi, &left)) != NULL) {
+        CURLcode code = message->data.result;
+        char *owner = NULL;
+
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        (void)api.easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &owner);
+        finish((struct fetch *)(void *)owner, code);
+    }
+}
+
+void fetch_wait(struct fetcher *fetcher, unsigned timeout_ms)
+{
+    (void)api.multi_poll(fetcher->multi, NULL, 0, (int)timeout_ms, NULL);
+}
+
+void fetch_wake(struct fetcher *fetcher)
+{
+    (void)api.multi_wakeup(fetcher->multi);
+}

@@ -1,0 +1,16 @@
+/* How text, dates and money are spelled for Langfuse. */
+#ifndef WEIR_LANGFUSE_TEXT_H
+#define WEIR_LANGFUSE_TEXT_H
+
+#include "buf.h"
+
+/* The inside of a JSON string; bytes that are no UTF-8 become '?'. */
+void langfuse_put_text(struct buf *out, struct str text);
+
+/* "2026-11-26T01:02:03.456Z", of nanoseconds since 1970. */
+void langfuse_put_date(struct buf *out, uint64_t wall_ns);
+
+/* Nano-dollars in dollars, exactly: 1234500 is 0.0012345.  Not negative. */
+void langfuse_put_dollars(struct buf *out, int64_t nano);
+
+#endif

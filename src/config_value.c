@@ -3,6 +3,7 @@
 #include "catalog.h"
 #include "log.h"
 #include "regex.h"
+#include "telemetry/trace.h"
 
 const struct config_row config_rows[CONFIG_OPTIONS] = {
 #define OPTION(section, id, path, type, env, otherwise, help)           \
@@ -78,6 +79,12 @@ static const struct word builtin_tools[] = {
 static const struct word langfuse_modes[] = {
     {STR_INIT("otel"), CONFIG_LANGFUSE_OTEL},
     {STR_INIT("batch"), CONFIG_LANGFUSE_BATCH},
+    {{NULL, 0}, 0},
+};
+static const struct word incoming_traces[] = {
+    {STR_INIT("continue"), TRACE_CONTINUE},
+    {STR_INIT("resample"), TRACE_RESAMPLE},
+    {STR_INIT("restart"), TRACE_RESTART},
     {{NULL, 0}, 0},
 };
 /* What numbers may end in. */
@@ -319,6 +326,8 @@ const char *config_type_expects(enum config_type type)
         return "a share: 0 to 1, such as 0.05";
     case CONFIG_TYPE_LANGFUSE_MODE:
         return "otel or batch";
+    case CONFIG_TYPE_INCOMING_TRACE:
+        return "continue, resample or restart";
     }
     return "";
 }
@@ -391,6 +400,8 @@ bool config_value_parse(enum config_type type, struct config_value *value)
         return share(value);
     case CONFIG_TYPE_LANGFUSE_MODE:
         return one_of(langfuse_modes, value);
+    case CONFIG_TYPE_INCOMING_TRACE:
+        return one_of(incoming_traces, value);
     }
     return false;
 }

@@ -30,6 +30,7 @@ enum config_type {
     CONFIG_TYPE_SECONDS,
     CONFIG_TYPE_SHARE,
     CONFIG_TYPE_LANGFUSE_MODE,
+    CONFIG_TYPE_INCOMING_TRACE,
 };
 
 /* What the enums' numbers mean. */

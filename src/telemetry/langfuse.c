@@ -8,6 +8,7 @@
 #include "gzip.h"
 #include "langfuse_wire.h"
 #include "log.h"
+#include "telemetry/sampler.h"
 
 enum {
     ANSWER_MAX = 8 << 20,     /* of 207: each event may have its own error */
@@ -23,7 +24,7 @@ struct langfuse {
     struct outbox *outbox;
     struct gzip *gzip;  /* NULL: nothing is compressed */
     struct arena arena; /* for one generation, or one answer */
-    int64_t share;
+    struct sampler sampler;
     uint64_t timeout_ms, flush_ms;
     unsigned flush_at;
     bool is_loopback;
@@ -46,25 +47,6 @@ static struct langfuse *from(struct exporter *exporter)
 
 /* --- one generation ------------------------------------------------------ */
 
-bool langfuse_is_sampled(struct str trace_id, int64_t share)
-{
-    enum { DIGITS = 14 }; /* of 56 bits: what is random in every id (W3C) */
-    const uint64_t all = UINT64_C(1) << 56;
-    uint64_t without = (uint64_t)(CONFIG_SHARE_ALL - share);
-    uint64_t least = all / CONFIG_SHARE_ALL * without +
-                     all % CONFIG_SHARE_ALL * without / CONFIG_SHARE_ALL;
-    uint64_t n = 0;
-
-    if (trace_id.len < DIGITS)
-        return false;
-    for (size_t i = trace_id.len - DIGITS; i < trace_id.len; i++) {
-        char c = trace_id.ptr[i];
-
-        n = n << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
-    }
-    return n >= least;
-}
-
 /* Closes the batch and hands it over. */
 static void send_batch(struct langfuse *langfuse)
 {
@@ -85,8 +67,6 @@ static void send_batch(struct langfuse *langfuse)
     } else {
         outbox_put(langfuse->outbox, &langfuse->batch, langfuse->count);
     }
-    if (langfuse->batch.ptr == NULL) /* it was taken */
-        buf_init(&langfuse->batch, BATCH_MAX);
     langfuse->count = 0;
     langfuse->due_ms = 0;
 }
@@ -112,7 +92,7 @@ static void take(struct exporter *exporter, const struct record *record)
     struct buf *batch = &langfuse->batch;
 
     if (!langfuse_is_generation(record) ||
-        !langfuse_is_sampled(record->trace_id, langfuse->share))
+        !sampler_takes(&langfuse->sampler, record->trace_id))
         return;
     figures_add(&exporter->figures.taken, 1);
     if (!write_event(langfuse, record)) {
@@ -320,6 +300,19 @@ static struct str keep(struct buf *texts, struct str text)
     return kept;
 }
 
+/* As traces are sampled: who is in a small share is in every larger one. */
+static struct sampler sampler_of(int64_t share)
+{
+    const uint64_t all = UINT64_C(1) << 56;
+    uint64_t without = (uint64_t)(CONFIG_SHARE_ALL - share);
+
+    return (struct sampler){
+        .root = SAMPLER_RATIO,
+        .threshold = all / CONFIG_SHARE_ALL * without +
+                     all % CONFIG_SHARE_ALL * without / CONFIG_SHARE_ALL,
+    };
+}
+
 static void keep_texts(struct langfuse *langfuse,
                        const struct langfuse_settings *settings)
 {
@@ -362,7 +355,7 @@ struct exporter *langfuse_open(const struct langfuse_settings *settings,
     langfuse->exporter.figures.items = STR("generations");
     langfuse->wire = settings->mode == CONFIG_LANGFUSE_OTEL ? &langfuse_otel
                                                             : &langfuse_batch;
-    langfuse->share = settings->share;
+    langfuse->sampler = sampler_of(settings->share);
     langfuse->timeout_ms = settings->timeout_ms;
     langfuse->flush_ms = settings->flush_ms;
     langfuse->flush_at = settings->flush_at;

@@ -14,9 +14,4 @@ struct exporter *langfuse_open(const struct langfuse_settings *settings,
                                const struct outbox_limits *limits,
                                struct buf *why);
 
-/* Whether a share of the traces, in billionths, has this one: the last 14
- * digits of the id as a number, against what is not in the share.  Who is in a
- * small share is in every larger one. */
-bool langfuse_is_sampled(struct str trace_id, int64_t share);
-
 #endif

@@ -168,7 +168,8 @@ static void put_span(struct buf *out, const struct langfuse_labels *labels,
 /* --- the answer ---------------------------------------------------------- */
 
 /* {"partialSuccess":{"rejectedSpans":"2","errorMessage":"…"}}; what was
- * rejected must not be sent again. */
+ * rejected must not be sent again.  Langfuse says other things in JSON; what is
+ * none comes from somebody else, a page to log in for example. */
 static void read_answer(struct arena *arena, struct str sent, struct str answer,
                         struct langfuse_reading *out, struct buf *rest)
 {
@@ -181,7 +182,10 @@ static void read_answer(struct arena *arena, struct str sent, struct str answer,
     (void)sent;
     (void)rest;
     *out = (struct langfuse_reading){.is_readable = true};
-    if (answer.len == 0 || !json_read(arena, answer, &doc, &error))
+    if (answer.len == 0)
+        return;
+    out->is_readable = json_read(arena, answer, &doc, &error);
+    if (!out->is_readable)
         return;
     partial = json_get(doc.root, STR("partialSuccess"));
     count = json_get(partial, STR("rejectedSpans"));

@@ -121,111 +121,161 @@ static void a_span_says_all_that_the_record_says(void **state)
         "\"endTimeUnixNano\":\"1795654925500000000\",\"attributes\":[" TEXT(
             "langfuse.observation.type",
             "generation") ATTRIBUTE("langfuse.internal.is_app_root",
-                                    "\"boolValue\":true")
-            TEXT("langfuse.observation.model.name", "claude-haiku-4-5") TEXT(
-                "langfuse.observation.model.parameters",
-                "{\\\"max_tokens\\\":100,\\\"temperature\\\":0.70,"
-                "\\\"top_p\\\":\\\"1e-1\\\",\\\"top_k\\\":5,\\\"n\\\":2,"
-                "\\\"stop_sequences\\\":3,\\\"json\\\":true}") TEXT("langfuse."
-                                                                    "observatio"
-                                                                    "n.usage_"
-                                                                    "details",
-                                                                    "{\\\"input"
-                                                                    "\\\":100,"
-                                                                    "\\\"output"
-                                                                    "\\\":25,"
-                                                                    "\\\"cache_"
-                                                                    "read_"
-                                                                    "input_"
-                                                                    "tokens\\\""
-                                                                    ":600,"
-                                                                    "\\\"cache_"
-                                                                    "creation_"
-                                                                    "input_"
-                                                                    "tokens\\\""
-                                                                    ":250,"
-                                                                    "\\\"input_"
-                                                                    "cache_"
-                                                                    "creation_"
-                                                                    "1h\\\":50,"
-                                                                    "\\\"output"
-                                                                    "_reasoning"
-                                                                    "_tokens\\"
-                                                                    "\":15,"
-                                                                    "\\\"total"
-                                                                    "\\\":"
-                                                                    "1040}")
-                TEXT("langfuse.observation.cost_details", "{\\\"total\\\":0."
-                                                          "0012345}") TEXT(
-                    "langfuse.observation.completion_start_time",
-                    "2026-11-26T01:02:03.500Z") TEXT("langfuse.observation."
-                                                     "level",
-                                                     "WARNING") TEXT("langfuse."
-                                                                     "observati"
-                                                                     "on."
-                                                                     "status_"
-                                                                     "message",
-                                                                     "fallback:"
-                                                                     "connect")
-                    TEXT("user.id", "u\\\"1") TEXT(
-                        "session.id",
-                        "s-1") ATTRIBUTE("langfuse.trace.tags",
-                                         "\"arrayValue\":{\"values\":[" T
-                                         "\"a\"}," T
-                                         "\"b\"}]}") TEXT("langfuse."
-                                                          "environment",
-                                                          "production") TEXT("l"
-                                                                             "a"
-                                                                             "n"
-                                                                             "g"
-                                                                             "f"
-                                                                             "u"
-                                                                             "s"
-                                                                             "e"
-                                                                             "."
-                                                                             "r"
-                                                                             "e"
-                                                                             "l"
-                                                                             "e"
-                                                                             "a"
-                                                                             "s"
-                                                                             "e",
-                                                                             "v"
-                                                                             "7")
-                        TEXT("langfuse.version",
-                             WEIR_VERSION) FACT("router_request_id",
-                                                "req_1") FACT("router_trace_id",
-                                                              "4bf92f3577b34da6"
-                                                              "a3ce929d0e0e473"
-                                                              "6") FACT("router"
-                                                                        "_span_"
-                                                                        "id",
-                                                                        "00f067"
-                                                                        "aa0ba9"
-                                                                        "02b7")
-                            FACT("router_parent_span_id", "b7ad6b7169203331") FACT(
-                                "router_key",
-                                "team") FACT("router_format",
-                                             "chat") FACT("router_requested_"
-                                                          "model",
-                                                          "auto") FACT("router_"
-                                                                       "backen"
-                                                                       "d",
-                                                                       "cloud")
-                                FACT("router_target", "vendor") FACT(
-                                    "router_reason",
-                                    "fallback:connect") FACT("router_rule",
-                                                             "short") FACT("rou"
-                                                                           "ter"
-                                                                           "_fa"
-                                                                           "llb"
-                                                                           "ack"
-                                                                           "_fr"
-                                                                           "om",
-                                                                           "gp"
-                                                                           "u")
-                                    OTHER_FACT("router_tries", "\"intValue\":"
-                                                               "\"2\"") OTHER_FACT(
+                                    "\"boolValue\":true") TEXT("langfuse."
+                                                               "observation."
+                                                               "model.name",
+                                                               "claude-haiku-4-"
+                                                               "5") TEXT("langf"
+                                                                         "use."
+                                                                         "obser"
+                                                                         "vatio"
+                                                                         "n."
+                                                                         "model"
+                                                                         ".para"
+                                                                         "meter"
+                                                                         "s",
+                                                                         "{\\\""
+                                                                         "max_"
+                                                                         "token"
+                                                                         "s\\\""
+                                                                         ":100,"
+                                                                         "\\\"t"
+                                                                         "emper"
+                                                                         "ature"
+                                                                         "\\\":"
+                                                                         "0.70,"
+                                                                         "\\\"t"
+                                                                         "op_"
+                                                                         "p\\\""
+                                                                         ":\\\""
+                                                                         "1e-"
+                                                                         "1\\\""
+                                                                         ",\\\""
+                                                                         "top_"
+                                                                         "k\\\""
+                                                                         ":5,"
+                                                                         "\\\"n"
+                                                                         "\\\":"
+                                                                         "2,"
+                                                                         "\\\"s"
+                                                                         "top_"
+                                                                         "seque"
+                                                                         "nces"
+                                                                         "\\\":"
+                                                                         "3,"
+                                                                         "\\\"j"
+                                                                         "son\\"
+                                                                         "\":"
+                                                                         "true"
+                                                                         "}")
+            TEXT("langfuse."
+                 "observatio"
+                 "n.usage_"
+                 "details",
+                 "{\\\"input"
+                 "\\\":100,"
+                 "\\\"output"
+                 "\\\":25,"
+                 "\\\"cache_"
+                 "read_"
+                 "input_"
+                 "tokens\\\""
+                 ":600,"
+                 "\\\"cache_"
+                 "creation_"
+                 "input_"
+                 "tokens\\\""
+                 ":250,"
+                 "\\\"input_"
+                 "cache_"
+                 "creation_"
+                 "1h\\\":50,"
+                 "\\\"output"
+                 "_reasoning"
+                 "_tokens\\"
+                 "\":15,"
+                 "\\\"total"
+                 "\\\":"
+                 "1040}") TEXT("langfuse.observation.cost_details",
+                               "{\\\"total\\\":0."
+                               "0012345}") TEXT("langfuse.observation."
+                                                "completion_start_time",
+                                                "2026-11-26T01:02:03.500Z")
+                TEXT("langfuse.observation."
+                     "level",
+                     "WARNING") TEXT("langfuse."
+                                     "observati"
+                                     "on."
+                                     "status_"
+                                     "message",
+                                     "fallback:"
+                                     "connect") TEXT("user.id", "u\\\"1")
+                    TEXT("session.id", "s-1") ATTRIBUTE(
+                        "langfuse.trace.tags",
+                        "\"arrayValue\":{\"values\":[" T "\"a\"}," T
+                        "\"b\"}]}") TEXT("langfuse."
+                                         "environment",
+                                         "production") TEXT("l"
+                                                            "a"
+                                                            "n"
+                                                            "g"
+                                                            "f"
+                                                            "u"
+                                                            "s"
+                                                            "e"
+                                                            "."
+                                                            "r"
+                                                            "e"
+                                                            "l"
+                                                            "e"
+                                                            "a"
+                                                            "s"
+                                                            "e",
+                                                            "v"
+                                                            "7")
+                        TEXT("langfuse.version", WEIR_VERSION) FACT(
+                            "router_request_id",
+                            "req_1") FACT("router_trace_id",
+                                          "4bf92f3577b34da6"
+                                          "a3ce929d0e0e473"
+                                          "6") FACT("router"
+                                                    "_span_"
+                                                    "id",
+                                                    "00f067"
+                                                    "aa0ba9"
+                                                    "02b7") FACT("router_"
+                                                                 "parent_span_"
+                                                                 "id",
+                                                                 "b7ad6b7169203"
+                                                                 "331")
+                            FACT("router_key", "team") FACT(
+                                "router_format",
+                                "chat") FACT("router_requested_"
+                                             "model",
+                                             "auto") FACT("router_"
+                                                          "backen"
+                                                          "d",
+                                                          "cloud") FACT("router"
+                                                                        "_targe"
+                                                                        "t",
+                                                                        "vendo"
+                                                                        "r")
+                                FACT("router_reason", "fallback:connect") FACT(
+                                    "router_rule",
+                                    "short") FACT("rou"
+                                                  "ter"
+                                                  "_fa"
+                                                  "llb"
+                                                  "ack"
+                                                  "_fr"
+                                                  "om",
+                                                  "gp"
+                                                  "u") OTHER_FACT("router_"
+                                                                  "tries",
+                                                                  "\"intValue\""
+                                                                  ":"
+                                                                  "\"2\"")
+                                    OTHER_FACT(
                                         "router_status",
                                         "\"intValue\":\"200\"") OTHER_FACT("rou"
                                                                            "ter"
@@ -244,26 +294,46 @@ static void a_span_says_all_that_the_record_says(void **state)
                                                                            "120"
                                                                            "0"
                                                                            "\"")
-                                        OTHER_FACT("router_dropped", "\"intValu"
-                                                                     "e\":"
-                                                                     "\"1\"") OTHER_FACT(
-                                            "router_stream",
-                                            "\"boolValue\":true")
+                                        OTHER_FACT(
+                                            "router_dropped",
+                                            "\"intValu"
+                                            "e\":"
+                                            "\"1\"") OTHER_FACT("router_stream",
+                                                                "\"boolValue\":"
+                                                                "true")
                                             OTHER_FACT("router_pinned",
                                                        "\"boolValue\":true")
                                                 OTHER_FACT("router_held",
                                                            "\"boolValue\":true")
-                                                    FACT("router_finish", "sto"
-                                                                          "p") FACT(
-                                                        "router_answer_id",
-                                                        "msg_1") FACT("router_"
-                                                                      "service_"
-                                                                      "tier",
-                                                                      "standar"
-                                                                      "d")
-                                                        OTHER_FACT(
-                                                            "router_cloud_cost",
-                                                            "\"doubleValue\":2")
+                                                    FACT("router_finish",
+                                                         "sto"
+                                                         "p") FACT("router_"
+                                                                   "answer_id",
+                                                                   "msg_1")
+                                                        FACT(
+                                                            "router_"
+                                                            "service_"
+                                                            "tier",
+                                                            "standar"
+                                                            "d") OTHER_FACT("ro"
+                                                                            "ut"
+                                                                            "er"
+                                                                            "_c"
+                                                                            "lo"
+                                                                            "ud"
+                                                                            "_c"
+                                                                            "os"
+                                                                            "t",
+                                                                            "\""
+                                                                            "do"
+                                                                            "ub"
+                                                                            "le"
+                                                                            "Va"
+                                                                            "lu"
+                                                                            "e"
+                                                                            "\""
+                                                                            ":"
+                                                                            "2")
                                                             OTHER_FACT(
                                                                 "router_"
                                                                 "content_"

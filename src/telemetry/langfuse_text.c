@@ -73,11 +73,6 @@ void langfuse_put_text_at(struct buf *out, struct str text,
     }
 }
 
-void langfuse_put_quote(struct buf *out, enum langfuse_place place)
-{
-    buf_put(out, place == LANGFUSE_PLAIN ? STR("\"") : STR("\\\""));
-}
-
 static void put_digits(char *at, unsigned count, uint64_t n)
 {
     while (count-- > 0) {

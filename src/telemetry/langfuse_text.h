@@ -14,7 +14,16 @@ void langfuse_put_text(struct buf *out, struct str text);
 void langfuse_put_text_at(struct buf *out, struct str text,
                           enum langfuse_place place);
 /* What stands around the strings of an object that stands there. */
-void langfuse_put_quote(struct buf *out, enum langfuse_place place);
+static inline void langfuse_put_quote(struct buf *out,
+                                      enum langfuse_place place)
+{
+    static const struct str quotes[] = {
+        [LANGFUSE_PLAIN] = STR_INIT("\""),
+        [LANGFUSE_IN_STRING] = STR_INIT("\\\""),
+    };
+
+    buf_put(out, quotes[place]);
+}
 
 /* "2026-11-26T01:02:03.456Z", of nanoseconds since 1970. */
 void langfuse_put_date(struct buf *out, uint64_t wall_ns);

@@ -53,6 +53,8 @@ struct outbox {
     bool is_wait_new;    /* wait_ms counts from the next tick on */
     bool is_wait_asked;  /* by the receiver */
     uint64_t wait_ms, due_ms;
+    uint64_t now_ms, next_say_ms; /* at the last tick; of complaints */
+    bool is_down_said;
 
     bool is_hurried;
     uint64_t hurried_since_ms;
@@ -242,6 +244,12 @@ void outbox_put(struct outbox *outbox, struct buf *batch, unsigned items)
         buf_clear(batch);
         return;
     }
+    if (batch->len > outbox->limits.memory_bytes && outbox->spool == NULL) {
+        losses_count(&outbox->losses, DROP_MEMORY_FULL, items);
+        buf_fini(batch);
+        buf_init(batch, max);
+        return;
+    }
     fresh = batch_new(outbox->next_seq++, items);
     fresh->body = *batch;
     buf_init(batch, max);
@@ -269,15 +277,28 @@ static uint64_t back_off_ms(struct outbox *outbox)
     return ms / 2 + (outbox->seed >> 33) % (ms - ms / 2 + 1);
 }
 
+/* A receiver that comes and goes shall not fill the log. */
+static bool may_say(struct outbox *outbox)
+{
+    if (outbox->now_ms < outbox->next_say_ms)
+        return false;
+    outbox->next_say_ms = outbox->now_ms + LOSSES_SAY_MS;
+    return true;
+}
+
 static void say_down(struct outbox *outbox,
                      const struct outbox_verdict *verdict)
 {
     struct log_line line;
 
+    if (outbox->is_down_said || !may_say(outbox))
+        return;
+    outbox->is_down_said = true;
+
     log_begin(&line, LOG_WARN, "telemetry cannot be delivered");
     log_str(&line, "exporter", outbox->figures->name);
     log_str(&line, "why", verdict->why);
-    log_str(&line, "until then",
+    log_str(&line, "meanwhile",
             outbox->spool != NULL ? STR("kept in the spool")
                                   : STR("kept in memory"));
     log_end(&line);
@@ -287,6 +308,9 @@ static void say_up(struct outbox *outbox)
 {
     struct log_line line;
 
+    if (!outbox->is_down_said)
+        return;
+    outbox->is_down_said = false;
     log_begin(&line, LOG_INFO, "telemetry is delivered again");
     log_str(&line, "exporter", outbox->figures->name);
     log_i64(&line, "failures", outbox->failures);
@@ -296,8 +320,7 @@ static void say_up(struct outbox *outbox)
 /* The receiver answers: it takes batches, or at least knows what it wants. */
 static void be_up(struct outbox *outbox)
 {
-    if (outbox->is_down)
-        say_up(outbox);
+    say_up(outbox);
     outbox->is_down = false;
     outbox->failures = 0;
     outbox->is_wait_asked = false;
@@ -306,8 +329,7 @@ static void be_up(struct outbox *outbox)
 
 static void be_down(struct outbox *outbox, const struct outbox_verdict *verdict)
 {
-    if (!outbox->is_down)
-        say_down(outbox, verdict);
+    say_down(outbox, verdict);
     outbox->is_down = true;
     outbox->failures++;
     outbox->hurried_failures += outbox->is_hurried;
@@ -364,6 +386,8 @@ static void say_refused(struct outbox *outbox,
 {
     struct log_line line;
 
+    if (!may_say(outbox))
+        return;
     log_begin(&line, LOG_WARN, "telemetry was refused");
     log_str(&line, "exporter", outbox->figures->name);
     log_str(&line, "why", verdict->why);
@@ -446,6 +470,7 @@ static void keep_young(struct outbox *outbox)
 
 uint64_t outbox_tick(struct outbox *outbox, uint64_t now_ms)
 {
+    outbox->now_ms = now_ms;
     losses_say(&outbox->losses, now_ms);
     if (outbox->fetch != NULL || outbox->is_done)
         return UINT64_MAX;

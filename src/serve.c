@@ -82,9 +82,11 @@ static void warn_if_ignored(const struct config *config)
 /* --- the options that stay as they are until a restart ------------------- */
 
 static const enum config_option fixed[] = {
-    CONFIG_ROOT_LISTEN_HOST, CONFIG_ROOT_LISTEN_PORT,
-    CONFIG_ROOT_LISTEN_UNIX, CONFIG_ROOT_LISTEN_UNIX_MODE,
-    CONFIG_ROOT_WORKERS,
+    CONFIG_ROOT_LISTEN_HOST,  CONFIG_ROOT_LISTEN_PORT,
+    CONFIG_ROOT_LISTEN_UNIX,  CONFIG_ROOT_LISTEN_UNIX_MODE,
+    CONFIG_ROOT_WORKERS,      CONFIG_ROOT_TELEMETRY_MEMORY,
+    CONFIG_ROOT_SPOOL_DIR,    CONFIG_ROOT_SPOOL_BYTES,
+    CONFIG_ROOT_SPOOL_AGE_MS,
 };
 
 struct fixed_values {

@@ -3,16 +3,14 @@
 #include <stdlib.h>
 
 #include "check.h"
-#include "clock.h"
 #include "list.h"
-#include "log.h"
-#include "telemetry/losses.h"
+#include "telemetry/retry.h"
 #include "telemetry/spool.h"
+#include "telemetry/trouble.h"
 
 enum {
     FIRST_RETRY_MS = 1000,
     LAST_RETRY_MS = 30000,
-    ASKED_WAIT_MAX_MS = 10 * 60 * 1000, /* of what a receiver may ask for */
     MEMORY_BYTES = 16 << 20,
     SPOOL_BYTES = 256 << 20,
     SPOOL_AGE_MS = 24 * 60 * 60 * 1000,
@@ -37,7 +35,7 @@ struct outbox {
     struct outbox_courier courier;
     struct outbox_limits limits;
     struct figures *figures;
-    struct losses losses;
+    struct trouble trouble;
     struct spool *spool; /* NULL: none */
 
     /* the line: first, spool, memory */
@@ -45,14 +43,11 @@ struct outbox {
     struct list memory;
     size_t memory_bytes; /* of all that have no file */
     uint64_t next_seq;
-    uint64_t seed; /* of the jitter */
 
     struct fetch *fetch; /* that carries the first */
-    bool is_down;        /* the last send has failed */
-    unsigned failures;   /* since one went well */
-    bool is_wait_new;    /* wait_ms counts from the next tick on */
-    bool is_wait_asked;  /* by the receiver */
-    uint64_t wait_ms, due_ms;
+    struct retry retry;
+    bool is_down;    /* the last send has failed */
+    uint64_t now_ms; /* at the last tick */
 
     bool is_hurried;
     uint64_t hurried_since_ms;
@@ -109,7 +104,7 @@ static void remove_batch(struct outbox *outbox, struct batch *batch)
 static void drop(struct outbox *outbox, struct batch *batch,
                  enum drop_cause cause)
 {
-    losses_count(&outbox->losses, cause, batch->items);
+    trouble_count(&outbox->trouble, cause, batch->items);
     remove_batch(outbox, batch);
 }
 
@@ -215,15 +210,16 @@ struct outbox *outbox_open(struct fetcher *fetcher, struct str kind,
     outbox->courier = *courier;
     outbox->figures = figures;
     set_limits(outbox, limits);
-    losses_init(&outbox->losses, figures);
+    trouble_init(&outbox->trouble, figures);
     list_init(&outbox->memory);
-    outbox->seed = clock_us();
+    retry_init(&outbox->retry, outbox->limits.first_retry_ms,
+               outbox->limits.last_retry_ms);
     outbox->next_seq = 1;
     if (limits->spool_dir.len == 0)
         return outbox;
     outbox->spool =
         spool_open(limits->spool_dir, kind, outbox->limits.spool_bytes,
-                   outbox->limits.spool_age_ms, &outbox->losses, why);
+                   outbox->limits.spool_age_ms, &outbox->trouble, why);
     if (outbox->spool == NULL) {
         free(outbox);
         return NULL;
@@ -238,8 +234,14 @@ void outbox_put(struct outbox *outbox, struct buf *batch, unsigned items)
     size_t max = batch->max;
 
     if (batch->len == 0 || buf_failed(batch)) {
-        losses_count(&outbox->losses, DROP_TOO_LARGE, items);
+        trouble_count(&outbox->trouble, DROP_TOO_LARGE, items);
         buf_clear(batch);
+        return;
+    }
+    if (batch->len > outbox->limits.memory_bytes && outbox->spool == NULL) {
+        trouble_count(&outbox->trouble, DROP_MEMORY_FULL, items);
+        buf_fini(batch);
+        buf_init(batch, max);
         return;
     }
     fresh = batch_new(outbox->next_seq++, items);
@@ -253,70 +255,23 @@ void outbox_put(struct outbox *outbox, struct buf *batch, unsigned items)
 
 /* --- the answer ---------------------------------------------------------- */
 
-/* Between the half and the whole of what doubles with each failure. */
-static uint64_t back_off_ms(struct outbox *outbox)
-{
-    uint64_t ms = outbox->limits.first_retry_ms;
-
-    for (unsigned i = 1; i < outbox->failures; i++) {
-        ms *= 2;
-        if (ms >= outbox->limits.last_retry_ms)
-            break;
-    }
-    if (ms > outbox->limits.last_retry_ms)
-        ms = outbox->limits.last_retry_ms;
-    outbox->seed = outbox->seed * 6364136223846793005U + 1442695040888963407U;
-    return ms / 2 + (outbox->seed >> 33) % (ms - ms / 2 + 1);
-}
-
-static void say_down(struct outbox *outbox,
-                     const struct outbox_verdict *verdict)
-{
-    struct log_line line;
-
-    log_begin(&line, LOG_WARN, "telemetry cannot be delivered");
-    log_str(&line, "exporter", outbox->figures->name);
-    log_str(&line, "why", verdict->why);
-    log_str(&line, "until then",
-            outbox->spool != NULL ? STR("kept in the spool")
-                                  : STR("kept in memory"));
-    log_end(&line);
-}
-
-static void say_up(struct outbox *outbox)
-{
-    struct log_line line;
-
-    log_begin(&line, LOG_INFO, "telemetry is delivered again");
-    log_str(&line, "exporter", outbox->figures->name);
-    log_i64(&line, "failures", outbox->failures);
-    log_end(&line);
-}
-
 /* The receiver answers: it takes batches, or at least knows what it wants. */
 static void be_up(struct outbox *outbox)
 {
-    if (outbox->is_down)
-        say_up(outbox);
+    trouble_up(&outbox->trouble, outbox->retry.failures);
     outbox->is_down = false;
-    outbox->failures = 0;
-    outbox->is_wait_asked = false;
-    outbox->due_ms = 0;
+    retry_succeeded(&outbox->retry);
 }
 
 static void be_down(struct outbox *outbox, const struct outbox_verdict *verdict)
 {
-    if (!outbox->is_down)
-        say_down(outbox, verdict);
+    trouble_down(&outbox->trouble, verdict->why,
+                 outbox->spool != NULL ? STR("it waits in the spool")
+                                       : STR("it waits in memory"),
+                 outbox->now_ms);
     outbox->is_down = true;
-    outbox->failures++;
     outbox->hurried_failures += outbox->is_hurried;
-    outbox->is_wait_asked = verdict->retry_after_ms > 0;
-    outbox->wait_ms = !outbox->is_wait_asked ? back_off_ms(outbox)
-                      : verdict->retry_after_ms < ASKED_WAIT_MAX_MS
-                          ? verdict->retry_after_ms
-                          : ASKED_WAIT_MAX_MS;
-    outbox->is_wait_new = true;
+    retry_failed(&outbox->retry, verdict->retry_after_ms);
 }
 
 /* Some of the items were settled: the rest stands in their place. */
@@ -330,7 +285,7 @@ static void replace_first(struct outbox *outbox, struct buf *rest,
         verdict->rejected < settled ? verdict->rejected : settled;
 
     figures_add(&outbox->figures->delivered, settled - rejected);
-    losses_count(&outbox->losses, DROP_REJECTED, rejected);
+    trouble_count(&outbox->trouble, DROP_REJECTED, rejected);
     if (!batch->is_spooled)
         count_out(outbox, batch);
     batch->items -= settled;
@@ -354,20 +309,9 @@ static void delivered(struct outbox *outbox,
     unsigned rejected = verdict->rejected < items ? verdict->rejected : items;
 
     figures_add(&outbox->figures->delivered, items - rejected);
-    losses_count(&outbox->losses, DROP_REJECTED, rejected);
+    trouble_count(&outbox->trouble, DROP_REJECTED, rejected);
     remove_batch(outbox, outbox->first);
     be_up(outbox);
-}
-
-static void say_refused(struct outbox *outbox,
-                        const struct outbox_verdict *verdict)
-{
-    struct log_line line;
-
-    log_begin(&line, LOG_WARN, "telemetry was refused");
-    log_str(&line, "exporter", outbox->figures->name);
-    log_str(&line, "why", verdict->why);
-    log_end(&line);
 }
 
 static void on_answer(void *ctx, const struct fetch_answer *answer)
@@ -393,7 +337,7 @@ static void on_answer(void *ctx, const struct fetch_answer *answer)
         break;
     case OUTBOX_REJECTED:
     case OUTBOX_TOO_LARGE:
-        say_refused(outbox, &verdict);
+        trouble_refused(&outbox->trouble, verdict.why, outbox->now_ms);
         drop(outbox, outbox->first,
              verdict.outcome == OUTBOX_REJECTED ? DROP_REJECTED
                                                 : DROP_TOO_LARGE);
@@ -419,7 +363,8 @@ static bool take_first(struct outbox *outbox)
         outbox->first->is_spooled = true;
         return true;
     }
-    if (list_empty(&outbox->memory))
+    if (list_empty(&outbox->memory) ||
+        (outbox->spool != NULL && !spool_is_empty(outbox->spool)))
         return false;
     outbox->first = list_entry(outbox->memory.next, struct batch, link);
     list_remove(&outbox->first->link);
@@ -446,15 +391,16 @@ static void keep_young(struct outbox *outbox)
 
 uint64_t outbox_tick(struct outbox *outbox, uint64_t now_ms)
 {
-    losses_say(&outbox->losses, now_ms);
+    uint64_t due_ms;
+
+    outbox->now_ms = now_ms;
+    trouble_tell(&outbox->trouble, now_ms);
     if (outbox->fetch != NULL || outbox->is_done)
         return UINT64_MAX;
-    if (outbox->is_wait_new)
-        outbox->due_ms = now_ms + outbox->wait_ms;
-    outbox->is_wait_new = false;
     keep_young(outbox);
-    if (now_ms < outbox->due_ms)
-        return outbox->due_ms;
+    due_ms = retry_due(&outbox->retry, now_ms);
+    if (now_ms < due_ms)
+        return due_ms;
     if (take_first(outbox))
         send_first(outbox);
     return UINT64_MAX;
@@ -469,11 +415,11 @@ static bool is_idle(const struct outbox *outbox)
 }
 
 /* The receiver wants nothing before that, and says so. */
-static bool is_asked_to_wait(const struct outbox *outbox, uint64_t until_ms)
+static bool is_asked_to_wait(struct outbox *outbox, uint64_t now_ms,
+                             uint64_t until_ms)
 {
-    return outbox->is_wait_asked &&
-           (outbox->is_wait_new ? outbox->hurried_since_ms + outbox->wait_ms
-                                : outbox->due_ms) > until_ms;
+    return outbox->retry.is_asked &&
+           retry_due(&outbox->retry, now_ms) > until_ms;
 }
 
 static void begin_to_hurry(struct outbox *outbox, uint64_t now_ms)
@@ -482,10 +428,7 @@ static void begin_to_hurry(struct outbox *outbox, uint64_t now_ms)
         return;
     outbox->is_hurried = true;
     outbox->hurried_since_ms = now_ms;
-    if (outbox->is_wait_asked)
-        return;
-    outbox->is_wait_new = false;
-    outbox->due_ms = 0;
+    retry_hurry(&outbox->retry);
 }
 
 bool outbox_flush(struct outbox *outbox, uint64_t now_ms)
@@ -499,12 +442,13 @@ bool outbox_flush(struct outbox *outbox, uint64_t now_ms)
         return true;
     until_ms = outbox->hurried_since_ms;
     if (outbox->spool == NULL)
-        outbox->is_done = outbox->hurried_failures >= HURRIED_TRIES ||
-                          is_asked_to_wait(outbox, until_ms + HURRIED_WAIT_MS);
+        outbox->is_done =
+            outbox->hurried_failures >= HURRIED_TRIES ||
+            is_asked_to_wait(outbox, now_ms, until_ms + HURRIED_WAIT_MS);
     else
         outbox->is_done = outbox->hurried_failures > 0 ||
                           now_ms >= until_ms + HURRIED_SPOOL_MS ||
-                          is_asked_to_wait(outbox, now_ms);
+                          is_asked_to_wait(outbox, now_ms, now_ms);
     return outbox->is_done;
 }
 
@@ -519,7 +463,7 @@ void outbox_close(struct outbox *outbox)
     while ((batch = oldest(outbox)) != NULL)
         drop(outbox, batch,
              outbox->spool == NULL ? DROP_SHUTDOWN : DROP_SPOOL_DISK);
-    losses_say(&outbox->losses, UINT64_MAX);
+    trouble_tell(&outbox->trouble, UINT64_MAX);
     if (outbox->first != NULL)
         batch_free(outbox->first);
     if (outbox->spool != NULL)

@@ -16,12 +16,9 @@
 #define WEIR_SPOOL_H
 
 #include "buf.h"
-#include "telemetry/losses.h"
+#include "telemetry/trouble.h"
 
-enum {
-    SPOOL_BLOCK = 4096, /* what a file takes is rounded up to that */
-    SPOOL_BAD_MAX = 8,  /* files that are kept for a person to look at */
-};
+enum { SPOOL_BLOCK = 4096 }; /* what a file takes is rounded up to that */
 
 struct spool;
 
@@ -36,7 +33,7 @@ struct spool_batch {
  * it holds.  NULL with a sentence in `why` when it cannot be used, or is
  * another process's. */
 struct spool *spool_open(struct str dir, struct str kind, size_t max_bytes,
-                         uint64_t max_age_ms, struct losses *losses,
+                         uint64_t max_age_ms, struct trouble *trouble,
                          struct buf *why);
 /* Leaves the files. */
 void spool_close(struct spool *spool);
@@ -56,7 +53,8 @@ MUST_USE bool spool_put(struct spool *spool, uint64_t seq, struct str body,
 /* That batch, which has a file, is not to go for want of room. */
 void spool_hold(struct spool *spool, uint64_t seq);
 /* Reads the oldest that is whole and not too old, which is held from now on:
- * it stays until spool_remove().  False when there is none. */
+ * it stays until spool_remove().  False when there is none, or when it cannot
+ * be read just now: the spool is not empty then. */
 MUST_USE bool spool_first(struct spool *spool, struct spool_batch *out);
 /* Drops what is too old but for the one that is held; true when that one is
  * too old, too. */

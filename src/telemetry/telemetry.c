@@ -3,6 +3,7 @@
 #include "catalog_langfuse.h"
 #include "check.h"
 #include "telemetry/langfuse.h"
+#include "telemetry/otlp.h"
 
 /* What is open so far. */
 struct opening {
@@ -42,6 +43,15 @@ static bool open_langfuse(struct opening *opening)
                                       &opening->limits, opening->why));
 }
 
+static bool open_otlp(struct opening *opening)
+{
+    if (!otlp_is_wanted())
+        return true;
+    return open_fetcher(opening) &&
+           add(opening,
+               otlp_open(opening->fetcher, &opening->limits, opening->why));
+}
+
 static void close_all(struct opening *opening)
 {
     for (unsigned i = 0; i < opening->count; i++)
@@ -56,7 +66,7 @@ bool telemetry_start(const struct config *config, unsigned workers,
     struct opening opening = {.config = config, .why = why};
 
     *clerk = NULL;
-    if (!open_langfuse(&opening)) {
+    if (!open_otlp(&opening) || !open_langfuse(&opening)) {
         close_all(&opening);
         return false;
     }

@@ -187,6 +187,7 @@ static void set_limits(struct outbox *outbox,
     struct outbox_limits *mine = &outbox->limits;
 
     *mine = *limits;
+    mine->spool_dir = STR(""); /* borrowed for the opening alone */
     if (mine->memory_bytes == 0)
         mine->memory_bytes = MEMORY_BYTES;
     if (mine->spool_bytes == 0)

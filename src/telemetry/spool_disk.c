@@ -246,30 +246,50 @@ enum spool_find spool_disk_read(struct spool_disk *disk, uint64_t seq,
     return find;
 }
 
+static struct str next_file(struct spool_disk *disk, DIR *dir, uint64_t *seq)
+{
+    struct dirent *found;
+    struct str suffix = {NULL, 0};
+
+    while ((found = readdir(dir)) != NULL)
+        if (parse_name(disk, str_of(found->d_name), seq, &suffix))
+            return suffix;
+    *seq = 0;
+    return suffix;
+}
+
+/* Before any file is set aside: how many are already, and what numbers are
+ * taken. */
+static void look_around(struct spool_disk *disk, DIR *dir)
+{
+    struct str suffix;
+    uint64_t seq;
+
+    while (suffix = next_file(disk, dir, &seq), seq != 0) {
+        if (seq > disk->last_seq)
+            disk->last_seq = seq;
+        if (str_eq(suffix, STR(".tmp")))
+            unlink_file(disk, seq, ".tmp");
+        else if (str_eq(suffix, STR(".bad")))
+            disk->bad_count++;
+    }
+}
+
 bool spool_disk_each(struct spool_disk *disk,
                      void (*on_file)(void *ctx, uint64_t seq), void *ctx)
 {
     int copy = dup(disk->dir);
     DIR *dir = copy < 0 ? NULL : fdopendir(copy);
-    struct dirent *found;
+    struct str suffix;
+    uint64_t seq;
 
     if (dir == NULL)
         return false;
-    while ((found = readdir(dir)) != NULL) {
-        struct str suffix;
-        uint64_t seq;
-
-        if (!parse_name(disk, str_of(found->d_name), &seq, &suffix))
-            continue;
-        if (seq > disk->last_seq)
-            disk->last_seq = seq;
+    look_around(disk, dir);
+    rewinddir(dir);
+    while (suffix = next_file(disk, dir, &seq), seq != 0)
         if (suffix.len == 0)
             on_file(ctx, seq);
-        else if (str_eq(suffix, STR(".tmp")))
-            unlink_file(disk, seq, ".tmp");
-        else if (str_eq(suffix, STR(".bad")))
-            disk->bad_count++;
-    }
     closedir(dir);
     return true;
 }

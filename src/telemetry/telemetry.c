@@ -5,6 +5,28 @@
 #include "telemetry/langfuse.h"
 #include "telemetry/otlp.h"
 
+static uint64_t number(const struct config *config, enum config_option option)
+{
+    return (uint64_t)config_number(&config->root, option);
+}
+
+struct outbox_limits telemetry_limits(const struct config *config)
+{
+    uint64_t memory = number(config, CONFIG_ROOT_TELEMETRY_MEMORY);
+    uint64_t spool = number(config, CONFIG_ROOT_SPOOL_BYTES);
+    uint64_t age_ms = number(config, CONFIG_ROOT_SPOOL_AGE_MS);
+
+    /* an outbox takes zeros as its own defaults */
+    return (struct outbox_limits){
+        .memory_bytes = memory > 0 ? (size_t)memory : 1,
+        .spool_dir = spool > 0
+                         ? config_text(&config->root, CONFIG_ROOT_SPOOL_DIR)
+                         : STR(""),
+        .spool_bytes = (size_t)spool,
+        .spool_age_ms = age_ms > 0 ? age_ms : INT64_MAX,
+    };
+}
+
 /* What is open so far. */
 struct opening {
     const struct config *config;
@@ -63,7 +85,11 @@ static void close_all(struct opening *opening)
 bool telemetry_start(const struct config *config, unsigned workers,
                      struct clerk **clerk, struct buf *why)
 {
-    struct opening opening = {.config = config, .why = why};
+    struct opening opening = {
+        .config = config,
+        .limits = telemetry_limits(config),
+        .why = why,
+    };
 
     *clerk = NULL;
     if (!open_otlp(&opening) || !open_langfuse(&opening)) {

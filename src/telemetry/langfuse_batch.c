@@ -6,25 +6,6 @@
 #include "langfuse_text.h"
 #include "langfuse_wire.h"
 
-#define QUOTE STR("\"")
-
-static void put_entry(struct buf *out, struct str key, enum langfuse_kind kind,
-                      struct str value)
-{
-    if (out->len > 0 && out->ptr[out->len - 1] != '{')
-        buf_put_char(out, ',');
-    buf_put_char(out, '"');
-    json_escape(out, key);
-    buf_put(out, STR("\":"));
-    if (kind != LANGFUSE_TEXT) {
-        buf_put(out, value);
-        return;
-    }
-    buf_put_char(out, '"');
-    langfuse_put_text(out, value);
-    buf_put_char(out, '"');
-}
-
 /* `member` is ,"name":" */
 static void put_text(struct buf *out, struct str member, struct str value)
 {
@@ -110,15 +91,15 @@ static void put_numbers(struct buf *out, const struct record *record)
 {
     if (langfuse_has_parameters(record)) {
         buf_put(out, STR(",\"modelParameters\":"));
-        langfuse_put_parameters(out, record, QUOTE);
+        langfuse_put_parameters(out, record, LANGFUSE_PLAIN);
     }
     if (record->usage.is_known) {
         buf_put(out, STR(",\"usageDetails\":"));
-        langfuse_put_usage(out, record, QUOTE);
+        langfuse_put_usage(out, record, LANGFUSE_PLAIN);
     }
     if (record->is_priced) {
         buf_put(out, STR(",\"costDetails\":"));
-        langfuse_put_cost(out, record, QUOTE);
+        langfuse_put_cost(out, record, LANGFUSE_PLAIN);
     }
 }
 
@@ -153,11 +134,8 @@ static void put_generation(struct buf *out,
     put_numbers(out, record);
     put_level(out, record);
     put_text(out, STR(",\"environment\":\""), labels->environment);
-    buf_put(out, STR(",\"version\":\"" WEIR_VERSION "\",\"metadata\":{"));
-    langfuse_put_facts(out, record, without_content, put_entry);
-    for (unsigned i = 0; i < told->pair_count; i++)
-        put_entry(out, told->pairs[i].key, LANGFUSE_TEXT, told->pairs[i].value);
-    buf_put_char(out, '}');
+    buf_put(out, STR(",\"version\":\"" WEIR_VERSION "\",\"metadata\":"));
+    langfuse_put_metadata(out, record, told, without_content, LANGFUSE_PLAIN);
     if (!without_content) {
         put_content(out, STR(",\"input\":"), record->input);
         put_content(out, STR(",\"output\":"), record->output);

@@ -72,27 +72,28 @@ void langfuse_put_message(struct buf *out, const struct record *record)
 
 /* --- numbers ------------------------------------------------------------- */
 
-static void put_key(struct buf *out, struct str quote, struct str key)
+/* `key` needs no escapes. */
+static void put_key(struct buf *out, enum langfuse_place place, struct str key)
 {
     if (out->ptr[out->len - 1] != '{')
         buf_put_char(out, ',');
-    buf_put(out, quote);
+    langfuse_put_quote(out, place);
     buf_put(out, key);
-    buf_put(out, quote);
+    langfuse_put_quote(out, place);
     buf_put_char(out, ':');
 }
 
-static void put_count(struct buf *out, struct str quote, struct str key,
-                      int64_t n)
+static void put_count(struct buf *out, enum langfuse_place place,
+                      struct str key, int64_t n)
 {
-    put_key(out, quote, key);
+    put_key(out, place, key);
     buf_put_i64(out, n);
 }
 
 /* A number as the caller spelled it, if every reader takes it for one: 1e999
  * is none to most. */
-static void put_number(struct buf *out, struct str quote, struct str key,
-                       struct str number)
+static void put_number(struct buf *out, enum langfuse_place place,
+                       struct str key, struct str number)
 {
     bool is_plain = number.len <= NUMBER_MAX;
 
@@ -100,12 +101,12 @@ static void put_number(struct buf *out, struct str quote, struct str key,
         return;
     for (size_t i = 0; i < number.len && is_plain; i++)
         is_plain = number.ptr[i] != 'e' && number.ptr[i] != 'E';
-    put_key(out, quote, key);
+    put_key(out, place, key);
     if (!is_plain)
-        buf_put(out, quote);
+        langfuse_put_quote(out, place);
     buf_put(out, str_clip(number, 2 * NUMBER_MAX));
     if (!is_plain)
-        buf_put(out, quote);
+        langfuse_put_quote(out, place);
 }
 
 bool langfuse_has_parameters(const struct record *record)
@@ -118,22 +119,22 @@ bool langfuse_has_parameters(const struct record *record)
 }
 
 void langfuse_put_parameters(struct buf *out, const struct record *record,
-                             struct str quote)
+                             enum langfuse_place place)
 {
     const struct record_params *params = &record->params;
 
     buf_put_char(out, '{');
     if (params->has_max_tokens)
-        put_count(out, quote, STR("max_tokens"), params->max_tokens);
-    put_number(out, quote, STR("temperature"), params->temperature);
-    put_number(out, quote, STR("top_p"), params->top_p);
-    put_number(out, quote, STR("top_k"), params->top_k);
+        put_count(out, place, STR("max_tokens"), params->max_tokens);
+    put_number(out, place, STR("temperature"), params->temperature);
+    put_number(out, place, STR("top_p"), params->top_p);
+    put_number(out, place, STR("top_k"), params->top_k);
     if (params->n > 0)
-        put_count(out, quote, STR("n"), params->n);
+        put_count(out, place, STR("n"), params->n);
     if (params->stop_count > 0)
-        put_count(out, quote, STR("stop_sequences"), params->stop_count);
+        put_count(out, place, STR("stop_sequences"), params->stop_count);
     if (params->wants_json) {
-        put_key(out, quote, STR("json"));
+        put_key(out, place, STR("json"));
         buf_put(out, STR("true"));
     }
     buf_put_char(out, '}');
@@ -144,15 +145,15 @@ static int64_t at_least_0(int64_t n)
     return n > 0 ? n : 0;
 }
 
-static void put_some(struct buf *out, struct str quote, struct str key,
+static void put_some(struct buf *out, enum langfuse_place place, struct str key,
                      int64_t n)
 {
     if (n > 0)
-        put_count(out, quote, key, n);
+        put_count(out, place, key, n);
 }
 
 void langfuse_put_usage(struct buf *out, const struct record *record,
-                        struct str quote)
+                        enum langfuse_place place)
 {
     const struct chat_usage *usage = &record->usage;
     int64_t read = at_least_0(usage->cache_read);
@@ -165,70 +166,52 @@ void langfuse_put_usage(struct buf *out, const struct record *record,
     if (for_an_hour > written)
         for_an_hour = written;
     buf_put_char(out, '{');
-    put_count(out, quote, STR("input"), input);
-    put_count(out, quote, STR("output"), output);
-    put_some(out, quote, STR("cache_read_input_tokens"), read);
-    put_some(out, quote, STR("cache_creation_input_tokens"),
+    put_count(out, place, STR("input"), input);
+    put_count(out, place, STR("output"), output);
+    put_some(out, place, STR("cache_read_input_tokens"), read);
+    put_some(out, place, STR("cache_creation_input_tokens"),
              written - for_an_hour);
-    put_some(out, quote, STR("input_cache_creation_1h"), for_an_hour);
-    put_some(out, quote, STR("output_reasoning_tokens"), reasoning);
-    put_count(out, quote, STR("total"),
+    put_some(out, place, STR("input_cache_creation_1h"), for_an_hour);
+    put_some(out, place, STR("output_reasoning_tokens"), reasoning);
+    put_count(out, place, STR("total"),
               input + read + written + output + reasoning);
     buf_put_char(out, '}');
 }
 
 void langfuse_put_cost(struct buf *out, const struct record *record,
-                       struct str quote)
+                       enum langfuse_place place)
 {
     buf_put_char(out, '{');
-    put_key(out, quote, STR("total"));
+    put_key(out, place, STR("total"));
     langfuse_put_dollars(out, at_least_0(record->cost));
     buf_put_char(out, '}');
 }
 
-/* --- the routing facts --------------------------------------------------- */
+/* --- metadata ------------------------------------------------------------ */
 
-enum { DIGITS = 32 };
-
-/* Writes the entries one after the other. */
-struct pen {
-    struct buf *out;
-    langfuse_put_entry *put;
-};
-
-static void text(const struct pen *pen, struct str key, struct str value)
+static void put_text(struct buf *out, enum langfuse_place place, struct str key,
+                     struct str value)
 {
-    if (value.len > 0)
-        pen->put(pen->out, key, LANGFUSE_TEXT, str_clip(value, VALUE_MAX));
+    if (value.len == 0)
+        return;
+    put_key(out, place, key);
+    langfuse_put_quote(out, place);
+    langfuse_put_text_at(out, str_clip(value, VALUE_MAX), place);
+    langfuse_put_quote(out, place);
 }
 
-static void number(const struct pen *pen, struct str key, int64_t n)
+static void put_bool(struct buf *out, enum langfuse_place place, struct str key,
+                     bool value)
 {
-    char digits[DIGITS];
-    size_t at = sizeof(digits);
-    uint64_t rest = n > 0 ? (uint64_t)n : 0;
-
-    do {
-        digits[--at] = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest > 0);
-    pen->put(pen->out, key, LANGFUSE_COUNT,
-             (struct str){digits + at, sizeof(digits) - at});
+    put_key(out, place, key);
+    buf_put(out, value ? STR("true") : STR("false"));
 }
 
-static void flag(const struct pen *pen, struct str key, bool is_set)
+static void put_flag(struct buf *out, enum langfuse_place place, struct str key,
+                     bool is_set)
 {
     if (is_set)
-        pen->put(pen->out, key, LANGFUSE_FLAG, STR("true"));
-}
-
-static void dollars(const struct pen *pen, struct str key, int64_t nano)
-{
-    char room[DIGITS];
-    struct buf digits = {.ptr = room, .cap = sizeof(room), .max = sizeof(room)};
-
-    langfuse_put_dollars(&digits, at_least_0(nano));
-    pen->put(pen->out, key, LANGFUSE_DECIMAL, buf_str(&digits));
+        put_bool(out, place, key, true);
 }
 
 /* Which backend should have answered. */
@@ -239,43 +222,75 @@ static struct str given_up(const struct record *record)
                : STR("");
 }
 
-void langfuse_put_facts(struct buf *out, const struct record *record,
-                        bool without_content, langfuse_put_entry *put)
+/* Which request it is. */
+static void put_request(struct buf *out, const struct record *record,
+                        enum langfuse_place place)
 {
-    const struct pen pen = {out, put};
+    put_text(out, place, STR("router_request_id"), record->id);
+    put_text(out, place, STR("router_trace_id"), record->trace_id);
+    put_text(out, place, STR("router_span_id"), record->span_id);
+    put_text(out, place, STR("router_parent_span_id"), record->parent_span_id);
+    put_text(out, place, STR("router_key"), record->key);
+    put_text(out, place, STR("router_format"), record->format);
+    put_text(out, place, STR("router_requested_model"), record->model);
+    put_count(out, place, STR("router_estimated_tokens"),
+              record->prompt_tokens_estimated);
+    put_bool(out, place, STR("router_stream"), record->is_stream);
+    put_flag(out, place, STR("router_pinned"), record->is_pinned);
+}
 
-    text(&pen, STR("router_request_id"), record->id);
-    text(&pen, STR("router_trace_id"), record->trace_id);
-    text(&pen, STR("router_span_id"), record->span_id);
-    text(&pen, STR("router_parent_span_id"), record->parent_span_id);
-    text(&pen, STR("router_key"), record->key);
-    text(&pen, STR("router_format"), record->format);
-    text(&pen, STR("router_requested_model"), record->model);
+/* Who answered, and why. */
+static void put_choice(struct buf *out, const struct record *record,
+                       enum langfuse_place place)
+{
     if (record->tier != TIER_NONE)
-        text(&pen, STR("router_backend"), tier_name(record->tier));
-    text(&pen, STR("router_target"), record->backend);
-    text(&pen, STR("router_reason"), record->reason);
-    text(&pen, STR("router_rule"), record->rule);
-    text(&pen, STR("router_fallback_from"), given_up(record));
-    number(&pen, STR("router_tries"), record->tries);
-    number(&pen, STR("router_status"), record->status);
-    number(&pen, STR("router_estimated_tokens"),
-           record->prompt_tokens_estimated);
-    if (record->dropped_count > 0)
-        number(&pen, STR("router_dropped"), record->dropped_count);
-    put(out, STR("router_stream"), LANGFUSE_FLAG,
-        record->is_stream ? STR("true") : STR("false"));
-    flag(&pen, STR("router_pinned"), record->is_pinned);
-    flag(&pen, STR("router_held"), record->was_held);
-    text(&pen, STR("router_finish"), finish_name(record->finish));
-    text(&pen, STR("router_answer_id"), record->answer_id);
-    text(&pen, STR("router_service_tier"), record->usage.service_tier);
-    if (record->has_cloud_cost)
-        dollars(&pen, STR("router_cloud_cost"), record->cloud_cost);
-    flag(&pen, STR("router_unpriced"),
-         record->usage.is_known && !record->is_priced);
-    flag(&pen, STR("router_content_clipped"), record->is_clipped);
-    flag(&pen, STR("router_content_dropped"), without_content);
+        put_text(out, place, STR("router_backend"), tier_name(record->tier));
+    put_text(out, place, STR("router_target"), record->backend);
+    put_text(out, place, STR("router_reason"), record->reason);
+    put_text(out, place, STR("router_rule"), record->rule);
+    put_text(out, place, STR("router_fallback_from"), given_up(record));
+    put_count(out, place, STR("router_tries"), record->tries);
+    put_flag(out, place, STR("router_held"), record->was_held);
+    put_some(out, place, STR("router_dropped"), record->dropped_count);
+}
+
+static void put_answer(struct buf *out, const struct record *record,
+                       bool without_content, enum langfuse_place place)
+{
+    put_count(out, place, STR("router_status"), record->status);
+    put_text(out, place, STR("router_finish"), finish_name(record->finish));
+    put_text(out, place, STR("router_answer_id"), record->answer_id);
+    put_text(out, place, STR("router_service_tier"),
+             record->usage.service_tier);
+    if (record->has_cloud_cost) {
+        put_key(out, place, STR("router_cloud_cost"));
+        langfuse_put_dollars(out, at_least_0(record->cloud_cost));
+    }
+    put_flag(out, place, STR("router_unpriced"),
+             record->usage.is_known && !record->is_priced);
+    put_flag(out, place, STR("router_content_clipped"), record->is_clipped);
+    put_flag(out, place, STR("router_content_dropped"), without_content);
+}
+
+void langfuse_put_metadata(struct buf *out, const struct record *record,
+                           const struct langfuse_told *told,
+                           bool without_content, enum langfuse_place place)
+{
+    buf_put_char(out, '{');
+    put_request(out, record, place);
+    put_choice(out, record, place);
+    put_answer(out, record, without_content, place);
+    for (unsigned i = 0; i < told->pair_count; i++) {
+        buf_put_char(out, ',');
+        langfuse_put_quote(out, place);
+        langfuse_put_text_at(out, told->pairs[i].key, place);
+        langfuse_put_quote(out, place);
+        buf_put_char(out, ':');
+        langfuse_put_quote(out, place);
+        langfuse_put_text_at(out, told->pairs[i].value, place);
+        langfuse_put_quote(out, place);
+    }
+    buf_put_char(out, '}');
 }
 
 /* --- the caller's metadata ----------------------------------------------- */

@@ -9,6 +9,7 @@
 #define WEIR_LANGFUSE_FACTS_H
 
 #include "record.h"
+#include "telemetry/langfuse_text.h"
 
 /* What its own libraries take of a user, a session or a tag.  A longer one is
  * left out: a part of it would be somebody else's. */
@@ -29,34 +30,6 @@ void langfuse_put_message(struct buf *out, const struct record *record);
 /* The caller's name for its user or session; empty when it cannot be one. */
 struct str langfuse_person(struct str name);
 
-/* JSON objects with numbers in them; `quote` stands around their keys: "\""
- * or, when the object is to stand in a string, "\\\"". */
-bool langfuse_has_parameters(const struct record *record);
-void langfuse_put_parameters(struct buf *out, const struct record *record,
-                             struct str quote);
-void langfuse_put_usage(struct buf *out, const struct record *record,
-                        struct str quote);
-void langfuse_put_cost(struct buf *out, const struct record *record,
-                       struct str quote);
-
-/* --- metadata ------------------------------------------------------------ */
-
-enum langfuse_kind {
-    LANGFUSE_TEXT,
-    LANGFUSE_COUNT,   /* a whole number */
-    LANGFUSE_DECIMAL, /* dollars */
-    LANGFUSE_FLAG,    /* true or false */
-};
-
-/* Takes one entry; `value` is spelled already, a text not yet escaped. */
-typedef void langfuse_put_entry(struct buf *out, struct str key,
-                                enum langfuse_kind kind, struct str value);
-
-/* The routing facts; their keys begin with "router_".  `without_content`:
- * input and output were too large. */
-void langfuse_put_facts(struct buf *out, const struct record *record,
-                        bool without_content, langfuse_put_entry *put);
-
 enum { LANGFUSE_PAIRS_MAX = 32, LANGFUSE_TAGS_MAX = 32 };
 
 /* What the caller's metadata say. */
@@ -72,5 +45,20 @@ struct langfuse_told {
 /* Strings stand in the arena. */
 void langfuse_read_told(struct arena *arena, struct str metadata,
                         struct langfuse_told *told);
+
+/* --- JSON objects -------------------------------------------------------- */
+
+bool langfuse_has_parameters(const struct record *record);
+void langfuse_put_parameters(struct buf *out, const struct record *record,
+                             enum langfuse_place place);
+void langfuse_put_usage(struct buf *out, const struct record *record,
+                        enum langfuse_place place);
+void langfuse_put_cost(struct buf *out, const struct record *record,
+                       enum langfuse_place place);
+/* The routing facts, whose keys begin with "router_", and what the caller has
+ * told.  `without_content`: input and output were too large. */
+void langfuse_put_metadata(struct buf *out, const struct record *record,
+                           const struct langfuse_told *told,
+                           bool without_content, enum langfuse_place place);
 
 #endif

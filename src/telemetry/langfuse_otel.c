@@ -1,6 +1,7 @@
 /* A span for each generation: https://opentelemetry.io/docs/specs/otlp/, as
  * JSON (ids in hexadecimal, 64-bit numbers as strings), with the attributes
- * that Langfuse reads. */
+ * that Langfuse reads.  Its metadata are one attribute, whose JSON Langfuse
+ * takes apart: an attribute for each would be twice as long. */
 #include "json.h"
 #include "langfuse_text.h"
 #include "langfuse_wire.h"
@@ -8,33 +9,6 @@
 /* An attribute up to its value, and behind it. */
 #define TEXT(key) STR(",{\"key\":\"" key "\",\"value\":{\"stringValue\":\"")
 #define TEXT_END STR("\"}}")
-#define QUOTE STR("\\\"") /* in a string */
-
-static void put_entry(struct buf *out, struct str key, enum langfuse_kind kind,
-                      struct str value)
-{
-    static const struct {
-        struct str before, behind;
-    } types[] = {
-        [LANGFUSE_TEXT] = {STR_INIT("\",\"value\":{\"stringValue\":\""),
-                           STR_INIT("\"}}")},
-        [LANGFUSE_COUNT] = {STR_INIT("\",\"value\":{\"intValue\":\""),
-                            STR_INIT("\"}}")},
-        [LANGFUSE_DECIMAL] = {STR_INIT("\",\"value\":{\"doubleValue\":"),
-                              STR_INIT("}}")},
-        [LANGFUSE_FLAG] = {STR_INIT("\",\"value\":{\"boolValue\":"),
-                           STR_INIT("}}")},
-    };
-
-    buf_put(out, STR(",{\"key\":\"langfuse.observation.metadata."));
-    json_escape(out, key);
-    buf_put(out, types[kind].before);
-    if (kind == LANGFUSE_TEXT)
-        langfuse_put_text(out, value);
-    else
-        buf_put(out, value);
-    buf_put(out, types[kind].behind);
-}
 
 static void put_text(struct buf *out, struct str attribute, struct str value)
 {
@@ -74,17 +48,17 @@ static void put_numbers(struct buf *out, const struct record *record)
 {
     if (langfuse_has_parameters(record)) {
         buf_put(out, TEXT("langfuse.observation.model.parameters"));
-        langfuse_put_parameters(out, record, QUOTE);
+        langfuse_put_parameters(out, record, LANGFUSE_IN_STRING);
         buf_put(out, TEXT_END);
     }
     if (record->usage.is_known) {
         buf_put(out, TEXT("langfuse.observation.usage_details"));
-        langfuse_put_usage(out, record, QUOTE);
+        langfuse_put_usage(out, record, LANGFUSE_IN_STRING);
         buf_put(out, TEXT_END);
     }
     if (record->is_priced) {
         buf_put(out, TEXT("langfuse.observation.cost_details"));
-        langfuse_put_cost(out, record, QUOTE);
+        langfuse_put_cost(out, record, LANGFUSE_IN_STRING);
         buf_put(out, TEXT_END);
     }
     if (record->first_token_us > 0) {
@@ -152,9 +126,10 @@ static void put_span(struct buf *out, const struct langfuse_labels *labels,
     put_numbers(out, record);
     put_level(out, record);
     put_trace(out, labels, record, told);
-    langfuse_put_facts(out, record, without_content, put_entry);
-    for (unsigned i = 0; i < told->pair_count; i++)
-        put_entry(out, told->pairs[i].key, LANGFUSE_TEXT, told->pairs[i].value);
+    buf_put(out, TEXT("langfuse.observation.metadata"));
+    langfuse_put_metadata(out, record, told, without_content,
+                          LANGFUSE_IN_STRING);
+    buf_put(out, TEXT_END);
     if (!without_content) {
         put_text(out, TEXT("langfuse.observation.input"), record->input);
         put_text(out, TEXT("langfuse.observation.output"), record->output);

@@ -2,15 +2,35 @@
 
 #include "check.h"
 #include "json.h"
+#include "word.h"
 
 enum { NANO = 1000000000, NANO_DIGITS = 9 };
 
-void langfuse_put_text(struct buf *out, struct str text)
+/* ASCII that no JSON string escapes: nearly always. */
+static bool is_plain(struct str s)
+{
+    uint64_t odd = 0;
+    size_t i = 0;
+
+    for (; i + 8 <= s.len; i += 8) {
+        uint64_t word = word_read(s.ptr + i);
+
+        odd |= word_find_odd(word, '"') | word_find(word, '\\');
+    }
+    for (; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+
+        odd |= c < 0x20 || c >= 0x80 || c == '"' || c == '\\';
+    }
+    return odd == 0;
+}
+
+static void put_odd_text(struct buf *out, struct str text)
 {
     size_t from = 0;
     size_t at = 0;
 
-    if (str_is_utf8(text)) { /* nearly always */
+    if (str_is_utf8(text)) {
         json_escape(out, text);
         return;
     }
@@ -26,6 +46,31 @@ void langfuse_put_text(struct buf *out, struct str text)
         }
     }
     json_escape(out, str_slice(text, from, at));
+}
+
+void langfuse_put_text(struct buf *out, struct str text)
+{
+    if (is_plain(text))
+        buf_put(out, text);
+    else
+        put_odd_text(out, text);
+}
+
+void langfuse_put_text_at(struct buf *out, struct str text,
+                          enum langfuse_place place)
+{
+    struct buf once;
+
+    if (is_plain(text)) {
+        buf_put(out, text);
+    } else if (place == LANGFUSE_PLAIN) {
+        put_odd_text(out, text);
+    } else {
+        buf_init(&once, 6 * text.len);
+        put_odd_text(&once, text);
+        json_escape(out, buf_str(&once));
+        buf_fini(&once);
+    }
 }
 
 static void put_digits(char *at, unsigned count, uint64_t n)

@@ -63,7 +63,7 @@ static void without_keys_it_is_off(void **state)
     assert_int_equal(settings.timeout_ms, 10000);
     assert_int_equal(settings.flush_ms, 5000);
     assert_int_equal(settings.flush_at, 500);
-    assert_true(settings.is_zipped);
+    assert_false(settings.is_zipped);
 }
 
 static void the_variables_of_its_own_libraries_do(void **state)
@@ -111,12 +111,12 @@ static void the_file_says_the_same(void **state)
                  "  public_key: pk-lf-2\n"
                  "  secret_key: sk-lf-2\n"
                  "  mode: batch\n"
-                 "  gzip: false\n"
+                 "  gzip: true\n"
                  "  environment: a-b_9\n");
     assert_true(settings.is_on);
     assert_true(settings.is_loopback);
     assert_int_equal(settings.mode, CONFIG_LANGFUSE_BATCH);
-    assert_false(settings.is_zipped);
+    assert_true(settings.is_zipped);
     assert_str(settings.environment, "a-b_9");
 }
 

@@ -100,7 +100,7 @@ static void assert_usage(struct chat_usage usage, const char *json)
     struct record record = {.usage = usage};
 
     buf_clear(&out);
-    langfuse_put_usage(&out, &record, STR("\""));
+    langfuse_put_usage(&out, &record, LANGFUSE_PLAIN);
     assert_str(buf_str(&out), json);
 }
 
@@ -141,15 +141,17 @@ static void parameters_are_what_the_caller_set(void **state)
     assert_false(langfuse_has_parameters(&record));
     record.params.temperature = STR("0.70");
     assert_true(langfuse_has_parameters(&record));
-    langfuse_put_parameters(&out, &record, STR("\""));
+    langfuse_put_parameters(&out, &record, LANGFUSE_PLAIN);
     assert_str(buf_str(&out), "{\"temperature\":0.70}");
     record = langfuse_given_full();
     record.params.top_p = STR("1e999"); /* a number to nobody */
     buf_clear(&out);
-    langfuse_put_parameters(&out, &record, STR("'"));
+    langfuse_put_parameters(&out, &record, LANGFUSE_IN_STRING);
     assert_str(buf_str(&out),
-               "{'max_tokens':100,'temperature':0.70,'top_p':'1e999',"
-               "'top_k':5,'n':2,'stop_sequences':3,'json':true}");
+               "{\\\"max_tokens\\\":100,\\\"temperature\\\":0.70,"
+               "\\\"top_p\\\":\\\"1e999\\\",\\\"top_k\\\":5,"
+               "\\\"n\\\":2,\\\"stop_sequences\\\":3,"
+               "\\\"json\\\":true}");
 }
 
 static void names_that_are_too_long_are_nobodys(void **state)

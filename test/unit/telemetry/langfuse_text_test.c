@@ -1,6 +1,8 @@
 /* telemetry/langfuse_text: text, dates and money as Langfuse reads them. */
 #include "telemetry/langfuse_text.h"
 
+#include <stdio.h>
+
 #include "../testing.h"
 #include "clock.h"
 
@@ -29,6 +31,47 @@ static void text_is_escaped_and_always_utf8(void **state)
     langfuse_put_text(&out, STR("\xff"
                                 "a\"\xc3\xa9\xc3 \xe2\x82"));
     assert_str(buf_str(&out), "?a\\\"\xc3\xa9? ??");
+}
+
+static void in_a_string_all_is_escaped_once_more(void **state)
+{
+    (void)state;
+    langfuse_put_text_at(&out, STR("plain"), LANGFUSE_IN_STRING);
+    assert_str(buf_str(&out), "plain");
+    buf_clear(&out);
+    langfuse_put_text_at(&out, STR("a\"b\\\n\xff\xc3\xa9 12345678"),
+                         LANGFUSE_IN_STRING);
+    assert_str(buf_str(&out), "a\\\\\\\"b\\\\\\\\\\\\n?\xc3\xa9 12345678");
+    buf_clear(&out);
+    langfuse_put_text_at(&out, STR("\""), LANGFUSE_PLAIN);
+    langfuse_put_quote(&out, LANGFUSE_PLAIN);
+    langfuse_put_quote(&out, LANGFUSE_IN_STRING);
+    assert_str(buf_str(&out), "\\\"\"\\\"");
+}
+
+/* Eight bytes are looked at together: each place in them, and behind them. */
+static void an_odd_byte_is_found_wherever_it_stands(void **state)
+{
+    static const struct {
+        char odd;
+        const char *escaped;
+    } cases[] = {{'"', "\\\""},    {'\\', "\\\\"}, {'\t', "\\t"},
+                 {'\x7f', "\x7f"}, {'\x80', "?"},  {'\xff', "?"}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        for (size_t at = 0; at < 19; at++) {
+            char text[] = "abcdefghijklmnopqrs";
+            char expected[32];
+
+            (void)snprintf(expected, sizeof(expected), "%.*s%s%s", (int)at,
+                           text, cases[i].escaped, text + at + 1);
+            text[at] = cases[i].odd;
+            buf_clear(&out);
+            langfuse_put_text(&out, str_of(text));
+            assert_str(buf_str(&out), expected);
+        }
+    }
 }
 
 static void dates_are_those_of_the_calendar(void **state)
@@ -80,6 +123,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         fresh(text_is_escaped_and_always_utf8),
+        fresh(in_a_string_all_is_escaped_once_more),
+        fresh(an_odd_byte_is_found_wherever_it_stands),
         fresh(dates_are_those_of_the_calendar),
         fresh(dollars_are_exact),
     };

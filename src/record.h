@@ -140,6 +140,7 @@ struct record {
 
     /* microseconds of clock_us(); 0 = it never came to that */
     uint64_t began_us, chosen_us, first_byte_us, first_token_us, ended_us;
+    uint64_t received_us; /* when all of the request was here */
     int64_t ended_wall_us; /* when it ended, since 1970 */
 
     enum outcome outcome; /* see settle() */

@@ -1,0 +1,337 @@
+#include "metrics_count.h"
+
+#define NUMBERS(...)   \
+    (const unsigned[]) \
+    {                  \
+        __VA_ARGS__    \
+    }
+
+/* --- what a label says of the request ------------------------------------- */
+
+/* A Claude may have a date at its end, or a vendor before its name. */
+static unsigned model_of(const struct metrics *metrics, struct str name,
+                         const struct claude_models *claude)
+{
+    unsigned number = metrics_names_find(metrics->names, NAMES_MODEL, name);
+    const struct claude_model *known;
+
+    if (number != NAME_OTHER)
+        return number;
+    known = claude_find(claude, name);
+    return known == NULL
+               ? NAME_OTHER
+               : metrics_names_find(metrics->names, NAMES_MODEL, known->id);
+}
+
+static unsigned provider_of(enum tier tier, enum dialect dialect)
+{
+    if (dialect == DIALECT_ANTHROPIC)
+        return METRICS_ANTHROPIC;
+    return tier == TIER_LOCAL ? METRICS_VLLM : METRICS_OPENAI;
+}
+
+static unsigned wanted_by(const struct record *record)
+{
+    if (record->tier == TIER_CLOUD)
+        return METRICS_BY_CLOUD;
+    /* also when a try was what found it out */
+    if (record->tier != TIER_LOCAL || record->error == ERR_NOT_READY ||
+        record->error == ERR_SATURATED)
+        return METRICS_BY_NOBODY;
+    return record->was_held ? METRICS_BY_HELD : METRICS_BY_LOCAL;
+}
+
+/* --- a settled exchange ----------------------------------------------------
+ */
+
+/* A hostile backend's count may be anything. */
+static uint64_t natural(int64_t n)
+{
+    return n > 0 ? (uint64_t)n : 0;
+}
+
+static void count_request(struct metrics *metrics, const struct record *record)
+{
+    const struct metrics_names *names = metrics->names;
+    unsigned target =
+        record->tier == TIER_NONE
+            ? NAME_NONE
+            : metrics_names_find(names, NAMES_TARGET, record->backend);
+    struct str reason = record->tier == TIER_NONE ? STR("") : record->reason;
+
+    metrics_add(metrics, FAMILY_REQUESTS,
+                NUMBERS(record->tier, target, metrics_reason(names, reason),
+                        metrics_status(record->status), record->outcome),
+                1);
+    if (record->wants_local)
+        metrics_add(metrics, FAMILY_WANTED, NUMBERS(wanted_by(record)), 1);
+    for (unsigned i = 0; i < record->dropped_count; i++)
+        if (record->dropped[i] < FIELDS_SLOTS)
+            metrics_add(metrics, FAMILY_DROPPED,
+                        NUMBERS(record->dropped[i], record->dropped[i]), 1);
+}
+
+/* The router's own: without what the caller took to send the request, what it
+ * waited for a place, and what the backend took. */
+static bool own_time(const struct record *record, uint64_t *own_us)
+{
+    const struct record_try *first = record->tries_made;
+    const struct record_try *last;
+    uint64_t away_us;
+
+    if (record->tries_kept == 0 || record->received_us == 0)
+        return false;
+    last = &record->tries_made[record->tries_kept - 1];
+    away_us = first->began_us;
+    for (unsigned i = 0; i < record->event_count; i++) {
+        const struct record_event *event = &record->events[i];
+
+        if ((event->kind == RECORD_QUEUED || event->kind == RECORD_HELD) &&
+            event->at_us < away_us)
+            away_us = event->at_us;
+    }
+    if (away_us < record->received_us || last->ended_us == 0 ||
+        record->ended_us < last->ended_us)
+        return false;
+    *own_us = away_us - record->received_us + record->ended_us - last->ended_us;
+    return true;
+}
+
+static void time_request(struct metrics *metrics, const struct record *record)
+{
+    uint64_t own_us;
+
+    metrics_observe(
+        metrics, FAMILY_DURATION, NUMBERS(record->tier, record->is_stream),
+        record->ended_us - record->began_us, record, record->ended_us);
+    if (record->is_stream && record->first_token_us >= record->began_us &&
+        record->first_token_us > 0)
+        metrics_observe(metrics, FAMILY_FIRST_TOKEN, NUMBERS(record->tier),
+                        record->first_token_us - record->began_us, record,
+                        record->ended_us);
+    if (own_time(record, &own_us))
+        metrics_observe(metrics, FAMILY_OVERHEAD, NUMBERS(0), own_us, NULL, 0);
+}
+
+static void count_tokens(struct metrics *metrics, const struct record *record,
+                         unsigned model)
+{
+    const struct chat_usage *usage = &record->usage;
+    const int64_t counts[] = {
+        [METRICS_INPUT] = usage->input,
+        [METRICS_OUTPUT] = usage->output,
+        [METRICS_CACHE_READ] = usage->cache_read,
+        [METRICS_CACHE_WRITE] = usage->cache_write,
+        [METRICS_REASONING] = usage->has_reasoning ? usage->reasoning : 0,
+    };
+
+    for (unsigned type = 0; type < COUNT_OF(counts); type++)
+        if (counts[type] > 0)
+            metrics_add(metrics, FAMILY_TOKENS,
+                        NUMBERS(record->tier, model, type),
+                        natural(counts[type]));
+}
+
+static void count_money(struct metrics *metrics, const struct record *record,
+                        unsigned model)
+{
+    if (record->is_priced)
+        metrics_add(metrics, FAMILY_COST, NUMBERS(record->tier, model),
+                    natural(record->cost));
+    else if (record->operation != OPERATION_COUNT &&
+             (record->usage.is_known || record->outcome == OUTCOME_OK))
+        metrics_add(metrics, FAMILY_UNPRICED, NUMBERS(record->tier, model), 1);
+}
+
+/* --- in the words of the GenAI conventions ---------------------------------
+ */
+
+static void count_genai_try(struct metrics *metrics,
+                            const struct record *record,
+                            const struct record_try *try,
+                            const struct claude_models *claude)
+{
+    unsigned numbers[] = {
+        record->operation,
+        provider_of(try->tier, try->dialect),
+        model_of(metrics, try->model, claude),
+        try->error,
+    };
+
+    if (try->ended_us >= try->began_us && try->began_us > 0)
+        metrics_observe(metrics, FAMILY_GENAI_DURATION, numbers,
+                        try->ended_us - try->began_us, NULL, 0);
+    if (record->is_stream && try->first_token_us >= try->began_us &&
+        try->first_token_us > 0)
+        metrics_observe(metrics, FAMILY_GENAI_FIRST, numbers,
+                        try->first_token_us - try->began_us, NULL, 0);
+}
+
+static void count_genai(struct metrics *metrics, const struct record *record,
+                        const struct claude_models *claude)
+{
+    const struct record_try *last;
+    unsigned numbers[4] = {record->operation};
+
+    /* the conventions have no word for counting */
+    if (record->operation == OPERATION_COUNT || record->tries_kept == 0)
+        return;
+    for (unsigned i = 0; i < record->tries_kept; i++)
+        count_genai_try(metrics, record, &record->tries_made[i], claude);
+    if (!record->usage.is_known)
+        return;
+    last = &record->tries_made[record->tries_kept - 1];
+    numbers[1] = provider_of(last->tier, last->dialect);
+    numbers[2] = model_of(metrics, last->model, claude);
+    numbers[3] = METRICS_INPUT;
+    metrics_observe(metrics, FAMILY_GENAI_TOKENS, numbers,
+                    natural(record->usage.input), NULL, 0);
+    numbers[3] = METRICS_OUTPUT;
+    metrics_observe(metrics, FAMILY_GENAI_TOKENS, numbers,
+                    natural(record->usage.output), NULL, 0);
+}
+
+/* --- for the exchange ------------------------------------------------------
+ */
+
+void metrics_count(struct metrics *metrics, const struct record *record,
+                   const struct claude_models *claude)
+{
+    unsigned model;
+
+    if (!record->is_chat)
+        return;
+    count_request(metrics, record);
+    time_request(metrics, record);
+    count_genai(metrics, record, claude);
+    if (record->tier == TIER_NONE)
+        return;
+    model = model_of(metrics, record->served_model, claude);
+    if (record->usage.is_known)
+        count_tokens(metrics, record, model);
+    count_money(metrics, record, model);
+}
+
+void metrics_count_try(struct metrics *metrics, const struct backend *backend,
+                       enum try_result result)
+{
+    metrics_add(
+        metrics, FAMILY_TRIES,
+        NUMBERS(backend->tier,
+                metrics_names_find(metrics->names, NAMES_TARGET, backend->name),
+                result),
+        1);
+}
+
+void metrics_count_fallback(struct metrics *metrics, const struct backend *from,
+                            const struct backend *to, struct str cause)
+{
+    const struct metrics_names *names = metrics->names;
+
+    metrics_add(metrics, FAMILY_FALLBACKS,
+                NUMBERS(metrics_names_find(names, NAMES_TARGET, from->name),
+                        metrics_names_find(names, NAMES_TARGET, to->name),
+                        metrics_cause(names, cause)),
+                1);
+}
+
+void metrics_count_piece(struct metrics *metrics, const struct record *record,
+                         uint64_t gap_us, uint64_t at_us)
+{
+    metrics_observe(metrics, FAMILY_INTER_TOKEN, NUMBERS(record->tier), gap_us,
+                    record, at_us);
+}
+
+/* --- what is likely to come ------------------------------------------------
+ */
+
+static void begin_backend(struct metrics *metrics,
+                          const struct backend *backend)
+{
+    static const struct {
+        int status;
+        enum outcome outcome;
+    } ends[] = {
+        {200, OUTCOME_OK},           {400, OUTCOME_CLIENT_ERROR},
+        {429, OUTCOME_CLIENT_ERROR}, {499, OUTCOME_CANCELLED},
+        {502, OUTCOME_ERROR},        {503, OUTCOME_ERROR},
+        {504, OUTCOME_ERROR},
+    };
+    unsigned target =
+        metrics_names_find(metrics->names, NAMES_TARGET, backend->name);
+    unsigned reason = metrics_reason(metrics->names, STR("explicit"));
+
+    for (unsigned i = 0; i < COUNT_OF(ends); i++)
+        metrics_open(metrics, FAMILY_REQUESTS,
+                     NUMBERS(backend->tier, target, reason,
+                             metrics_status(ends[i].status), ends[i].outcome));
+    for (unsigned result = TRY_OK; result <= TRY_CANCELLED; result++)
+        metrics_open(metrics, FAMILY_TRIES,
+                     NUMBERS(backend->tier, target, result));
+}
+
+static void begin_tier(struct metrics *metrics, enum tier tier)
+{
+    metrics_open(metrics, FAMILY_DURATION, NUMBERS(tier, true));
+    metrics_open(metrics, FAMILY_DURATION, NUMBERS(tier, false));
+    metrics_open(metrics, FAMILY_FIRST_TOKEN, NUMBERS(tier));
+    metrics_open(metrics, FAMILY_INTER_TOKEN, NUMBERS(tier));
+}
+
+static void begin_rule(struct metrics *metrics, const struct catalog *catalog,
+                       const struct rule *rule)
+{
+    const struct backend *backend =
+        rule->use_model != NULL        ? rule->use_model->backend
+        : rule->use_tier == TIER_LOCAL ? catalog->local
+                                       : catalog->cloud;
+    char word[METRICS_WORD_MAX] = "rule:";
+    struct str name = str_clip(rule->name, sizeof(word) - 5);
+
+    if (backend == NULL)
+        return;
+    for (size_t i = 0; i < name.len; i++)
+        word[5 + i] = name.ptr[i];
+    metrics_open(
+        metrics, FAMILY_REQUESTS,
+        NUMBERS(
+            backend->tier,
+            metrics_names_find(metrics->names, NAMES_TARGET, backend->name),
+            metrics_reason(metrics->names, (struct str){word, 5 + name.len}),
+            metrics_status(200), OUTCOME_OK));
+}
+
+static void begin_model(struct metrics *metrics, const struct model *model)
+{
+    unsigned tier = model->backend->tier;
+    unsigned number =
+        metrics_names_find(metrics->names, NAMES_MODEL, model->upstream);
+
+    for (unsigned type = METRICS_INPUT; type <= METRICS_REASONING; type++)
+        metrics_open(metrics, FAMILY_TOKENS, NUMBERS(tier, number, type));
+    metrics_open(metrics, FAMILY_COST, NUMBERS(tier, number));
+    metrics_open(metrics, FAMILY_UNPRICED, NUMBERS(tier, number));
+}
+
+void metrics_follow(struct metrics *metrics, const struct catalog *catalog)
+{
+    static const int refusals[] = {400, 401, 404, 503};
+    unsigned none = metrics_reason(metrics->names, STR(""));
+
+    for (unsigned i = 0; i < COUNT_OF(refusals); i++)
+        metrics_open(
+            metrics, FAMILY_REQUESTS,
+            NUMBERS(TIER_NONE, NAME_NONE, none, metrics_status(refusals[i]),
+                    refusals[i] < 500 ? OUTCOME_CLIENT_ERROR : OUTCOME_ERROR));
+    for (unsigned i = METRICS_BY_LOCAL; i <= METRICS_BY_NOBODY; i++)
+        metrics_open(metrics, FAMILY_WANTED, NUMBERS(i));
+    metrics_open(metrics, FAMILY_OVERHEAD, NUMBERS(0));
+    for (unsigned i = 0; i < catalog->backend_count; i++) {
+        begin_tier(metrics, catalog->backends[i].tier);
+        begin_backend(metrics, &catalog->backends[i]);
+    }
+    for (unsigned i = 0; i < catalog->rule_count; i++)
+        begin_rule(metrics, catalog, &catalog->rules[i]);
+    for (unsigned i = 0; i < catalog->model_count; i++)
+        begin_model(metrics, &catalog->models[i]);
+}

@@ -315,8 +315,16 @@ struct gateway *gateway_start(struct catalog *catalog, struct clerk *clerk,
     gateway->names = metrics_names_new();
     follow_names(gateway, catalog);
     gateway->host = (struct worker_host){
-        on_health, tell_metrics,    is_draining, on_followed,
-        gateway,   &gateway->store, clerk,       gateway->names};
+        .on_health = on_health,
+        .tell_metrics = tell_metrics,
+        .is_draining = is_draining,
+        .on_followed = on_followed,
+        .ctx = gateway,
+        .store = &gateway->store,
+        .clerk = clerk,
+        .names = gateway->names,
+    };
+    sampler_read(&gateway->host.sampler);
     store_init(&gateway->store);
     check(uv_loop_init(&gateway->loop) == 0);
     listener_init(&gateway->listener, &gateway->loop, on_socket, gateway);

@@ -14,6 +14,7 @@
 #include "telemetry/clerk.h"
 #include "telemetry/metrics_count.h"
 #include "telemetry/metrics_walk.h"
+#include "telemetry/sampler.h"
 #include "wire.h"
 
 /* What a worker asks of the process. */
@@ -30,6 +31,7 @@ struct worker_host {
     struct store *store; /* what all of them remember */
     struct clerk *clerk; /* takes the accounts; NULL: nobody does */
     const struct metrics_names *names; /* that may be label values */
+    struct sampler sampler;
 };
 
 struct worker {

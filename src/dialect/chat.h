@@ -191,6 +191,7 @@ struct chat {
     bool wants_audio;
     struct str user;
     struct str safety_identifier;
+    yyjson_val *metadata; /* an object; NULL: none */
     struct str service_tier;
     bool is_stream;
     bool include_usage; /* the stream's last chunk shall bear it */

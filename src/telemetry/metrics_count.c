@@ -72,28 +72,21 @@ static void count_request(struct metrics *metrics, const struct record *record)
 }
 
 /* The router's own: without what the caller took to send the request, what it
- * waited for a place, and what the backend took. */
+ * waited for a place, and what the backends took.  Of a stream, which goes on
+ * as it comes, only what came before. */
 static bool own_time(const struct record *record, uint64_t *own_us)
 {
-    const struct record_try *first = record->tries_made;
-    const struct record_try *last;
-    uint64_t away_us;
+    uint64_t away_us = record->waited_us;
 
     if (record->tries_kept == 0 || record->received_us == 0)
         return false;
-    last = &record->tries_made[record->tries_kept - 1];
-    away_us = first->began_us;
-    for (unsigned i = 0; i < record->event_count; i++) {
-        const struct record_event *event = &record->events[i];
-
-        if ((event->kind == RECORD_QUEUED || event->kind == RECORD_HELD) &&
-            event->at_us < away_us)
-            away_us = event->at_us;
-    }
-    if (away_us < record->received_us || last->ended_us == 0 ||
-        record->ended_us < last->ended_us)
+    if (away_us == 0)
+        away_us = record->tries_made[0].began_us;
+    if (away_us < record->received_us)
         return false;
-    *own_us = away_us - record->received_us + record->ended_us - last->ended_us;
+    *own_us = away_us - record->received_us;
+    if (record->answered_us != 0 && record->ended_us > record->answered_us)
+        *own_us += record->ended_us - record->answered_us;
     return true;
 }
 

@@ -294,6 +294,37 @@ static void begin_rule(struct metrics *metrics, const struct catalog *catalog,
             metrics_status(200), OUTCOME_OK));
 }
 
+/* The causes that come to everybody some day. */
+static void begin_fallbacks(struct metrics *metrics, const struct backend *from,
+                            const struct backend *to)
+{
+    static const struct str reasons[] = {
+        STR_INIT("fallback:cold"),    STR_INIT("fallback:resting"),
+        STR_INIT("fallback:connect"), STR_INIT("fallback:first_token_timeout"),
+        STR_INIT("fallback:429"),     STR_INIT("fallback:500"),
+        STR_INIT("fallback:503"),     STR_INIT("fallback:529"),
+        STR_INIT("spill:full"),
+    };
+    const struct metrics_names *names = metrics->names;
+    unsigned source, target;
+
+    if (from == NULL || to == NULL)
+        return;
+    source = metrics_names_find(names, NAMES_TARGET, from->name);
+    target = metrics_names_find(names, NAMES_TARGET, to->name);
+    for (unsigned i = 0; i < COUNT_OF(reasons); i++) {
+        struct str cause = reasons[i], kind;
+
+        metrics_open(metrics, FAMILY_REQUESTS,
+                     NUMBERS(to->tier, target,
+                             metrics_reason(names, reasons[i]),
+                             metrics_status(200), OUTCOME_OK));
+        (void)str_split(&cause, ':', &kind);
+        metrics_open(metrics, FAMILY_FALLBACKS,
+                     NUMBERS(source, target, metrics_cause(names, cause)));
+    }
+}
+
 static void begin_model(struct metrics *metrics, const struct model *model)
 {
     unsigned tier = model->backend->tier;
@@ -327,4 +358,6 @@ void metrics_follow(struct metrics *metrics, const struct catalog *catalog)
         begin_rule(metrics, catalog, &catalog->rules[i]);
     for (unsigned i = 0; i < catalog->model_count; i++)
         begin_model(metrics, &catalog->models[i]);
+    begin_fallbacks(metrics, catalog->local, catalog->cloud);
+    begin_fallbacks(metrics, catalog->cloud, catalog->local);
 }

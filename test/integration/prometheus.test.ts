@@ -145,6 +145,7 @@ const streamUsage = (text: string) =>
     .findLast((usage) => usage);
 
 const chat = '/v1/chat/completions';
+const count = [{ role: 'user', content: 'Count from 1 to 12' }];
 const kinds: Kind[] = [
   { name: 'local', path: chat, body: { model: 'local', messages: hello }, usage: jsonUsage },
   { name: 'cloud', path: chat, body: { model: 'cloud', messages: hello }, usage: jsonUsage },
@@ -152,13 +153,13 @@ const kinds: Kind[] = [
   {
     name: 'local stream',
     path: chat,
-    body: { model: 'local', messages: hello, stream: true, stream_options: { include_usage: true } },
+    body: { model: 'local', messages: count, stream: true, stream_options: { include_usage: true } },
     usage: streamUsage,
   },
   {
     name: 'cloud stream',
     path: chat,
-    body: { model: 'cloud', messages: hello, stream: true, stream_options: { include_usage: true } },
+    body: { model: 'cloud', messages: count, stream: true, stream_options: { include_usage: true } },
     usage: streamUsage,
   },
   {

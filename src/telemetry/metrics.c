@@ -16,30 +16,33 @@
 #define COUNT_ONE(us, spelled) +1
 
 /* Agreed latencies must be edges, or nobody can tell whether they are kept. */
-#define DURATION(X)                                             \
-    X(50000, "0.05")                                            \
-    X(100000, "0.1")                                            \
-    X(250000, "0.25")                                           \
-    X(500000, "0.5")                                            \
-    X(1000000, "1.0")                                           \
-    X(2000000, "2.0")                                           \
-    X(4000000, "4.0")                                           \
-    X(8000000, "8.0")                                           \
-    X(10000000, "10.0")                                         \
-    X(12000000, "12.0") X(15000000, "15.0") X(30000000, "30.0") \
-        X(60000000, "60.0") X(120000000, "120.0") X(300000000, "300.0")
-#define FIRST_TOKEN(X)                                        \
-    X(25000, "0.025")                                         \
-    X(50000, "0.05")                                          \
-    X(100000, "0.1")                                          \
-    X(200000, "0.2")                                          \
-    X(400000, "0.4")                                          \
-    X(800000, "0.8")                                          \
-    X(1600000, "1.6")                                         \
-    X(3000000, "3.0")                                         \
-    X(4000000, "4.0")                                         \
-    X(6000000, "6.0") X(10000000, "10.0") X(12000000, "12.0") \
-        X(30000000, "30.0") X(60000000, "60.0")
+#define DURATION(X)     \
+    X(50000, "0.05")    \
+    X(100000, "0.1")    \
+    X(250000, "0.25")   \
+    X(500000, "0.5")    \
+    X(1000000, "1.0")   \
+    X(2000000, "2.0")   \
+    X(4000000, "4.0")   \
+    X(8000000, "8.0")   \
+    X(10000000, "10.0") \
+    X(12000000, "12.0") \
+    X(15000000, "15.0") \
+    X(30000000, "30.0") \
+    X(60000000, "60.0") X(120000000, "120.0") X(300000000, "300.0")
+#define FIRST_TOKEN(X)  \
+    X(25000, "0.025")   \
+    X(50000, "0.05")    \
+    X(100000, "0.1")    \
+    X(200000, "0.2")    \
+    X(400000, "0.4")    \
+    X(800000, "0.8")    \
+    X(1600000, "1.6")   \
+    X(3000000, "3.0")   \
+    X(4000000, "4.0")   \
+    X(6000000, "6.0")   \
+    X(10000000, "10.0") \
+    X(12000000, "12.0") X(30000000, "30.0") X(60000000, "60.0")
 #define INTER_TOKEN(X) \
     X(5000, "0.005")   \
     X(10000, "0.01")   \
@@ -56,30 +59,35 @@
     X(1000, "0.001")  \
     X(2500, "0.0025") X(5000, "0.005") X(10000, "0.01") X(50000, "0.05")
 /* The GenAI conventions advise these. */
-#define GENAI_SECONDS(X)                                         \
-    X(10000, "0.01")                                             \
-    X(20000, "0.02")                                             \
-    X(40000, "0.04")                                             \
-    X(80000, "0.08")                                             \
-    X(160000, "0.16")                                            \
-    X(320000, "0.32")                                            \
-    X(640000, "0.64")                                            \
-    X(1280000, "1.28")                                           \
-    X(2560000, "2.56")                                           \
-    X(5120000, "5.12") X(10240000, "10.24") X(20480000, "20.48") \
-        X(40960000, "40.96") X(81920000, "81.92")
-#define GENAI_TOKENS(X)                                                   \
-    X(1, "1.0")                                                           \
-    X(4, "4.0")                                                           \
-    X(16, "16.0")                                                         \
-    X(64, "64.0")                                                         \
-    X(256, "256.0")                                                       \
-    X(1024, "1024.0")                                                     \
-    X(4096, "4096.0")                                                     \
-    X(16384, "16384.0")                                                   \
-    X(65536, "65536.0")                                                   \
-    X(262144, "262144.0") X(1048576, "1048576.0") X(4194304, "4194304.0") \
-        X(16777216, "16777216.0") X(67108864, "67108864.0")
+#define GENAI_SECONDS(X) \
+    X(10000, "0.01")     \
+    X(20000, "0.02")     \
+    X(40000, "0.04")     \
+    X(80000, "0.08")     \
+    X(160000, "0.16")    \
+    X(320000, "0.32")    \
+    X(640000, "0.64")    \
+    X(1280000, "1.28")   \
+    X(2560000, "2.56")   \
+    X(5120000, "5.12")   \
+    X(10240000, "10.24") \
+    X(20480000, "20.48") X(40960000, "40.96") X(81920000, "81.92")
+#define GENAI_TOKENS(X)       \
+    X(1, "1.0")               \
+    X(4, "4.0")               \
+    X(16, "16.0")             \
+    X(64, "64.0")             \
+    X(256, "256.0")           \
+    X(1024, "1024.0")         \
+    X(4096, "4096.0")         \
+    X(16384, "16384.0")       \
+    X(65536, "65536.0")       \
+    X(262144, "262144.0")     \
+    X(1048576, "1048576.0")   \
+    X(4194304, "4194304.0")   \
+    X(16777216, "16777216.0") \
+    X(67108864, "67108864."   \
+                "0")
 
 EDGES(edges_DURATION, DURATION)
 EDGES(edges_FIRST_TOKEN, FIRST_TOKEN)
@@ -97,10 +105,10 @@ EDGES(edges_GENAI_TOKENS, GENAI_TOKENS)
 
 static const struct {
     struct str name, values;
-    unsigned bits;
+    unsigned shift, bits;
 } labels[LABELS] = {
-#define LABEL(ID, name, bits, values) \
-    [LABEL_##ID] = {STR_INIT(name), STR_INIT(values), bits},
+#define LABEL(ID, name, shift, bits, values) \
+    [LABEL_##ID] = {STR_INIT(name), STR_INIT(values), shift, bits},
 #include "metrics.def"
 #undef LABEL
 };
@@ -153,33 +161,48 @@ struct str metrics_label_values(enum label label)
 
 /* --- keys --------------------------------------------------------------- */
 
-/* Never 0. */
-static uint64_t key_of(enum family family, const unsigned values[])
+static enum family family_of(uint64_t key)
+{
+    return (enum family)((key >> METRICS_FAMILY_SHIFT) - 1);
+}
+
+uint64_t metrics_pack(enum family family, const unsigned values[])
 {
     const enum label *label = families[family].labels;
-    uint64_t key = 0;
+    uint64_t key = (uint64_t)(family + 1) << METRICS_FAMILY_SHIFT;
 
     for (; *label != LABEL_END; label++, values++)
-        key = key << labels[*label].bits | *values;
-    return key | (uint64_t)(family + 1) << METRICS_FAMILY_SHIFT;
+        key |= (uint64_t)*values << labels[*label].shift;
+    return key;
 }
 
 void metrics_unpack(uint64_t key, enum family *family,
                     unsigned values[METRICS_LABELS_MAX])
 {
     const enum label *label;
-    unsigned count = 0;
 
-    *family = (enum family)((key >> METRICS_FAMILY_SHIFT) - 1);
+    *family = family_of(key);
     label = families[*family].labels;
-    while (label[count] != LABEL_END)
-        count++;
-    for (; count > 0; count--) {
-        unsigned bits = labels[label[count - 1]].bits;
+    for (; *label != LABEL_END; label++, values++)
+        *values = (unsigned)(key >> labels[*label].shift &
+                             ((UINT64_C(1) << labels[*label].bits) - 1));
+}
 
-        values[count - 1] = (unsigned)(key & ((1u << bits) - 1));
-        key >>= bits;
+/* Are the places in the family's key disjoint? */
+static bool has_room(const struct metrics_family *family)
+{
+    uint64_t taken = UINT64_MAX << METRICS_FAMILY_SHIFT;
+
+    for (const enum label *label = family->labels; *label != LABEL_END;
+         label++) {
+        uint64_t mask = ((UINT64_C(1) << labels[*label].bits) - 1)
+                        << labels[*label].shift;
+
+        if ((taken & mask) != 0)
+            return false;
+        taken |= mask;
     }
+    return true;
 }
 
 /* --- a shard ------------------------------------------------------------ */
@@ -213,6 +236,8 @@ void metrics_init(struct metrics *metrics, const struct metrics_names *names)
     unsigned histograms = capacity(METRICS_HISTOGRAM);
 
     check(counters + histograms < INDEX_SIZE / 2);
+    for (unsigned i = 0; i < FAMILIES; i++)
+        check(has_room(&families[i]));
     *metrics = (struct metrics){
         .names = names,
         .counters = must_calloc(counters, sizeof(*metrics->counters)),
@@ -262,71 +287,65 @@ static unsigned widen(enum label label, unsigned value)
     }
 }
 
-static void open_series(struct metrics *metrics, enum family family,
-                        struct metrics_slot *slot, uint64_t key)
+static void open_series(struct metrics *metrics, struct metrics_slot *slot,
+                        uint64_t key)
 {
-    const struct metrics_family *row = &families[family];
+    const struct metrics_family *row = &families[family_of(key)];
 
     slot->key = key;
     if (row->kind == METRICS_COUNTER) {
-        unsigned count =
+        slot->at =
             atomic_load_explicit(&metrics->counter_count, memory_order_relaxed);
-
-        slot->at = count;
-        metrics->counters[count].key = key;
-        atomic_store_explicit(&metrics->counter_count, count + 1,
+        metrics->counters[slot->at].key = key;
+        atomic_store_explicit(&metrics->counter_count, slot->at + 1,
                               memory_order_release);
     } else {
-        unsigned count = atomic_load_explicit(&metrics->histogram_count,
-                                              memory_order_relaxed);
+        struct metrics_histogram *histogram;
 
-        slot->at = count;
-        metrics->histograms[count].key = key;
+        slot->at = atomic_load_explicit(&metrics->histogram_count,
+                                        memory_order_relaxed);
+        histogram = &metrics->histograms[slot->at];
+        histogram->key = key;
         if (row->has_exemplars)
-            metrics->histograms[count].exemplars =
-                must_calloc(row->edges->count + 1,
-                            sizeof(*metrics->histograms[count].exemplars));
-        atomic_store_explicit(&metrics->histogram_count, count + 1,
+            histogram->exemplars = must_calloc(row->edges->count + 1,
+                                               sizeof(*histogram->exemplars));
+        atomic_store_explicit(&metrics->histogram_count, slot->at + 1,
                               memory_order_release);
     }
 }
 
-static struct metrics_slot *new_series(struct metrics *metrics,
-                                       enum family family,
-                                       const unsigned values[],
-                                       struct metrics_slot *slot, uint64_t key)
+static unsigned new_series(struct metrics *metrics, struct metrics_slot *slot,
+                           uint64_t key)
 {
-    unsigned wide[METRICS_LABELS_MAX];
+    unsigned values[METRICS_LABELS_MAX] = {0};
+    enum family family = family_of(key);
+    const struct metrics_family *row = &families[family];
 
-    if (metrics->used[family] >= families[family].cap) {
-        for (unsigned i = 0; families[family].labels[i] != LABEL_END; i++)
-            wide[i] = widen(families[family].labels[i], values[i]);
-        key = key_of(family, wide);
+    if (metrics->used[family] >= row->cap) {
+        metrics_unpack(key, &family, values);
+        for (unsigned i = 0; row->labels[i] != LABEL_END; i++)
+            values[i] = widen(row->labels[i], values[i]);
+        key = metrics_pack(family, values);
         slot = seek(metrics, key);
         if (slot->key == key)
-            return slot;
-        check(metrics->used[family] < families[family].cap + RESERVE);
+            return slot->at;
+        check(metrics->used[family] < row->cap + RESERVE);
     }
     metrics->used[family]++;
-    open_series(metrics, family, slot, key);
-    return slot;
-}
-
-static unsigned series(struct metrics *metrics, enum family family,
-                       const unsigned values[])
-{
-    uint64_t key = key_of(family, values);
-    struct metrics_slot *slot = seek(metrics, key);
-
-    if (slot->key == 0)
-        slot = new_series(metrics, family, values, slot, key);
+    open_series(metrics, slot, key);
     return slot->at;
 }
 
-void metrics_open(struct metrics *metrics, enum family family,
-                  const unsigned values[])
+static inline unsigned series(struct metrics *metrics, uint64_t key)
 {
-    (void)series(metrics, family, values);
+    struct metrics_slot *slot = seek(metrics, key);
+
+    return slot->key != 0 ? slot->at : new_series(metrics, slot, key);
+}
+
+void metrics_open(struct metrics *metrics, uint64_t key)
+{
+    (void)series(metrics, key);
 }
 
 /* One writer: no locked instruction is needed, only a whole write. */
@@ -337,10 +356,9 @@ static void add_to(_Atomic uint64_t *count, uint64_t n)
     atomic_store_explicit(count, before + n, memory_order_relaxed);
 }
 
-void metrics_add(struct metrics *metrics, enum family family,
-                 const unsigned values[], uint64_t n)
+void metrics_add(struct metrics *metrics, uint64_t key, uint64_t n)
 {
-    add_to(&metrics->counters[series(metrics, family, values)].value, n);
+    add_to(&metrics->counters[series(metrics, key)].value, n);
 }
 
 /* Every word is released after the odd sequence, so that who sees any of them
@@ -376,13 +394,12 @@ static void put_exemplar(struct metrics_exemplar *exemplar, uint64_t value,
                           memory_order_release);
 }
 
-void metrics_observe(struct metrics *metrics, enum family family,
-                     const unsigned values[], uint64_t value,
+void metrics_observe(struct metrics *metrics, uint64_t key, uint64_t value,
                      const struct record *record, uint64_t at_us)
 {
     struct metrics_histogram *histogram =
-        &metrics->histograms[series(metrics, family, values)];
-    const struct metrics_edges *edges = families[family].edges;
+        &metrics->histograms[series(metrics, key)];
+    const struct metrics_edges *edges = families[family_of(key)].edges;
     unsigned bucket = 0;
 
     while (bucket < edges->count && value > edges->at[bucket])
@@ -391,4 +408,14 @@ void metrics_observe(struct metrics *metrics, enum family family,
     add_to(&histogram->sum, value);
     if (histogram->exemplars != NULL && record != NULL && record->is_sampled)
         put_exemplar(&histogram->exemplars[bucket], value, record, at_us);
+}
+
+unsigned metrics_name(struct metrics *metrics, enum name_set set,
+                      struct str name, enum tier tier)
+{
+    unsigned *last = &metrics->last[set][tier % TIER_ANY];
+
+    if (!str_eq(metrics_names_get(metrics->names, set, *last), name))
+        *last = metrics_names_find(metrics->names, set, name);
+    return *last;
 }

@@ -18,10 +18,17 @@
 
 enum label {
     LABEL_END, /* of a family's labels */
-#define LABEL(ID, name, bits, values) LABEL_##ID,
+#define LABEL(ID, name, shift, bits, values) LABEL_##ID,
 #include "metrics.def"
 #undef LABEL
     LABELS
+};
+
+enum {
+#define LABEL(ID, name, shift, bits, values) METRICS_SHIFT_##ID = shift,
+#include "metrics.def"
+#undef LABEL
+    METRICS_FAMILY_SHIFT = 56, /* above it a key is 1 + the family */
 };
 
 enum family {
@@ -46,11 +53,12 @@ enum metrics_unit {
     METRICS_DOLLARS,
 };
 
-enum {
-    METRICS_LABELS_MAX = 5,
-    METRICS_BUCKETS_MAX = 16,
-    METRICS_FAMILY_SHIFT = 56, /* above it a key is 1 + the family */
-};
+enum { METRICS_LABELS_MAX = 5, METRICS_BUCKETS_MAX = 16 };
+
+/* A series' key: METRICS_KEY(family) with METRICS_AT(label, number) of each of
+ * its labels. */
+#define METRICS_KEY(ID) ((uint64_t)(FAMILY_##ID + 1) << METRICS_FAMILY_SHIFT)
+#define METRICS_AT(ID, number) ((uint64_t)(number) << METRICS_SHIFT_##ID)
 
 /* The upper edges of a histogram's buckets, but for the last one's. */
 struct metrics_edges {
@@ -109,31 +117,33 @@ struct metrics {
     /* the worker's own */
     struct metrics_slot *index;
     unsigned used[FAMILIES];
+    unsigned last[NAME_SETS][TIER_ANY]; /* that was found: see metrics_name() */
 };
 
 void metrics_init(struct metrics *metrics, const struct metrics_names *names);
 void metrics_fini(struct metrics *metrics);
 
-/* Begins a series at 0.  `values` are the numbers of the family's labels, in
- * its order. */
-void metrics_open(struct metrics *metrics, enum family family,
-                  const unsigned values[]);
-void metrics_add(struct metrics *metrics, enum family family,
-                 const unsigned values[], uint64_t n);
+/* Begins a series at 0. */
+void metrics_open(struct metrics *metrics, uint64_t key);
+void metrics_add(struct metrics *metrics, uint64_t key, uint64_t n);
 /* `record`, of which it was seen at `at_us`, gives the exemplar's trace; NULL:
  * no exemplar. */
-void metrics_observe(struct metrics *metrics, enum family family,
-                     const unsigned values[], uint64_t value,
+void metrics_observe(struct metrics *metrics, uint64_t key, uint64_t value,
                      const struct record *record, uint64_t at_us);
+
+/* The key of numbers that stand in the order of the family's labels, and back
+ * again. */
+uint64_t metrics_pack(enum family family, const unsigned values[]);
+void metrics_unpack(uint64_t key, enum family *family,
+                    unsigned values[METRICS_LABELS_MAX]);
 
 /* What a label's number means; for LABEL_REASON the word is made in `room`. */
 enum { METRICS_WORD_MAX = 160 };
 struct str metrics_word(const struct metrics_names *names, enum label label,
                         unsigned value, char room[METRICS_WORD_MAX]);
-/* The labels' numbers in a key. */
-void metrics_unpack(uint64_t key, enum family *family,
-                    unsigned values[METRICS_LABELS_MAX]);
-
+/* metrics_names_find(), for names that come again and again with their tier. */
+unsigned metrics_name(struct metrics *metrics, enum name_set set,
+                      struct str name, enum tier tier);
 /* The numbers of label values (metrics_words.c). */
 unsigned metrics_status(int status);
 unsigned metrics_status_class(unsigned number);

@@ -1,18 +1,12 @@
 #include "metrics_count.h"
 
-#define NUMBERS(...)   \
-    (const unsigned[]) \
-    {                  \
-        __VA_ARGS__    \
-    }
-
-/* --- what a label says of the request ------------------------------------- */
+/* --- what a label says of the request ------------------------------------ */
 
 /* A Claude may have a date at its end, or a vendor before its name. */
-static unsigned model_of(const struct metrics *metrics, struct str name,
-                         const struct claude_models *claude)
+static unsigned model_of(struct metrics *metrics, struct str name,
+                         enum tier tier, const struct claude_models *claude)
 {
-    unsigned number = metrics_names_find(metrics->names, NAMES_MODEL, name);
+    unsigned number = metrics_name(metrics, NAMES_MODEL, name, tier);
     const struct claude_model *known;
 
     if (number != NAME_OTHER)
@@ -41,8 +35,7 @@ static unsigned wanted_by(const struct record *record)
     return record->was_held ? METRICS_BY_HELD : METRICS_BY_LOCAL;
 }
 
-/* --- a settled exchange ----------------------------------------------------
- */
+/* --- a settled exchange -------------------------------------------------- */
 
 /* A hostile backend's count may be anything. */
 static uint64_t natural(int64_t n)
@@ -52,23 +45,30 @@ static uint64_t natural(int64_t n)
 
 static void count_request(struct metrics *metrics, const struct record *record)
 {
-    const struct metrics_names *names = metrics->names;
-    unsigned target =
-        record->tier == TIER_NONE
-            ? NAME_NONE
-            : metrics_names_find(names, NAMES_TARGET, record->backend);
-    struct str reason = record->tier == TIER_NONE ? STR("") : record->reason;
+    enum tier tier = record->tier;
+    unsigned target = tier == TIER_NONE ? NAME_NONE
+                                        : metrics_name(metrics, NAMES_TARGET,
+                                                       record->backend, tier);
+    struct str reason = tier == TIER_NONE ? STR("") : record->reason;
 
-    metrics_add(metrics, FAMILY_REQUESTS,
-                NUMBERS(record->tier, target, metrics_reason(names, reason),
-                        metrics_status(record->status), record->outcome),
+    metrics_add(metrics,
+                METRICS_KEY(REQUESTS) | METRICS_AT(TIER, tier) |
+                    METRICS_AT(TARGET, target) |
+                    METRICS_AT(REASON, metrics_reason(metrics->names, reason)) |
+                    METRICS_AT(STATUS, metrics_status(record->status)) |
+                    METRICS_AT(OUTCOME, record->outcome),
                 1);
     if (record->wants_local)
-        metrics_add(metrics, FAMILY_WANTED, NUMBERS(wanted_by(record)), 1);
+        metrics_add(metrics,
+                    METRICS_KEY(WANTED) | METRICS_AT(SERVED, wanted_by(record)),
+                    1);
     for (unsigned i = 0; i < record->dropped_count; i++)
         if (record->dropped[i] < FIELDS_SLOTS)
-            metrics_add(metrics, FAMILY_DROPPED,
-                        NUMBERS(record->dropped[i], record->dropped[i]), 1);
+            metrics_add(metrics,
+                        METRICS_KEY(DROPPED) |
+                            METRICS_AT(FORMAT, record->dropped[i]) |
+                            METRICS_AT(FIELD, record->dropped[i]),
+                        1);
 }
 
 /* The router's own: without what the caller took to send the request, what it
@@ -92,22 +92,24 @@ static bool own_time(const struct record *record, uint64_t *own_us)
 
 static void time_request(struct metrics *metrics, const struct record *record)
 {
+    uint64_t tier = METRICS_AT(TIER, record->tier);
     uint64_t own_us;
 
     metrics_observe(
-        metrics, FAMILY_DURATION, NUMBERS(record->tier, record->is_stream),
+        metrics,
+        METRICS_KEY(DURATION) | tier | METRICS_AT(STREAM, record->is_stream),
         record->ended_us - record->began_us, record, record->ended_us);
     if (record->is_stream && record->first_token_us >= record->began_us &&
         record->first_token_us > 0)
-        metrics_observe(metrics, FAMILY_FIRST_TOKEN, NUMBERS(record->tier),
+        metrics_observe(metrics, METRICS_KEY(FIRST_TOKEN) | tier,
                         record->first_token_us - record->began_us, record,
                         record->ended_us);
     if (own_time(record, &own_us))
-        metrics_observe(metrics, FAMILY_OVERHEAD, NUMBERS(0), own_us, NULL, 0);
+        metrics_observe(metrics, METRICS_KEY(OVERHEAD), own_us, NULL, 0);
 }
 
 static void count_tokens(struct metrics *metrics, const struct record *record,
-                         unsigned model)
+                         uint64_t model)
 {
     const struct chat_usage *usage = &record->usage;
     const int64_t counts[] = {
@@ -120,86 +122,82 @@ static void count_tokens(struct metrics *metrics, const struct record *record,
 
     for (unsigned type = 0; type < COUNT_OF(counts); type++)
         if (counts[type] > 0)
-            metrics_add(metrics, FAMILY_TOKENS,
-                        NUMBERS(record->tier, model, type),
+            metrics_add(metrics,
+                        METRICS_KEY(TOKENS) | model | METRICS_AT(TOKENS, type),
                         natural(counts[type]));
 }
 
 static void count_money(struct metrics *metrics, const struct record *record,
-                        unsigned model)
+                        uint64_t model)
 {
     if (record->is_priced)
-        metrics_add(metrics, FAMILY_COST, NUMBERS(record->tier, model),
-                    natural(record->cost));
+        metrics_add(metrics, METRICS_KEY(COST) | model, natural(record->cost));
     else if (record->operation != OPERATION_COUNT &&
              (record->usage.is_known || record->outcome == OUTCOME_OK))
-        metrics_add(metrics, FAMILY_UNPRICED, NUMBERS(record->tier, model), 1);
+        metrics_add(metrics, METRICS_KEY(UNPRICED) | model, 1);
 }
 
-/* --- in the words of the GenAI conventions ---------------------------------
- */
+/* --- in the words of the GenAI conventions ------------------------------- */
 
 static void count_genai_try(struct metrics *metrics,
                             const struct record *record,
-                            const struct record_try *try,
-                            const struct claude_models *claude)
+                            const struct record_try *try, uint64_t asked)
 {
-    unsigned numbers[] = {
-        record->operation,
-        provider_of(try->tier, try->dialect),
-        model_of(metrics, try->model, claude),
-        try->error,
-    };
-
     if (try->ended_us >= try->began_us && try->began_us > 0)
-        metrics_observe(metrics, FAMILY_GENAI_DURATION, numbers,
+        metrics_observe(metrics,
+                        METRICS_KEY(GENAI_DURATION) | asked |
+                            METRICS_AT(ERROR_TYPE, try->error),
                         try->ended_us - try->began_us, NULL, 0);
     if (record->is_stream && try->first_token_us >= try->began_us &&
         try->first_token_us > 0)
-        metrics_observe(metrics, FAMILY_GENAI_FIRST, numbers,
+        metrics_observe(metrics, METRICS_KEY(GENAI_FIRST) | asked,
                         try->first_token_us - try->began_us, NULL, 0);
 }
 
 static void count_genai(struct metrics *metrics, const struct record *record,
                         const struct claude_models *claude)
 {
-    const struct record_try *last;
-    unsigned numbers[4] = {record->operation};
+    uint64_t asked = 0;
 
     /* the conventions have no word for counting */
     if (record->operation == OPERATION_COUNT || record->tries_kept == 0)
         return;
-    for (unsigned i = 0; i < record->tries_kept; i++)
-        count_genai_try(metrics, record, &record->tries_made[i], claude);
+    for (unsigned i = 0; i < record->tries_kept; i++) {
+        const struct record_try *try = &record->tries_made[i];
+
+        asked =
+            METRICS_AT(OPERATION, record->operation) |
+            METRICS_AT(PROVIDER, provider_of(try->tier, try->dialect)) |
+            METRICS_AT(ASKED, model_of(metrics, try->model, try->tier, claude));
+        count_genai_try(metrics, record, try, asked);
+    }
     if (!record->usage.is_known)
         return;
-    last = &record->tries_made[record->tries_kept - 1];
-    numbers[1] = provider_of(last->tier, last->dialect);
-    numbers[2] = model_of(metrics, last->model, claude);
-    numbers[3] = METRICS_INPUT;
-    metrics_observe(metrics, FAMILY_GENAI_TOKENS, numbers,
+    asked |= METRICS_KEY(GENAI_TOKENS);
+    metrics_observe(metrics, asked | METRICS_AT(TOKEN_TYPE, METRICS_INPUT),
                     natural(record->usage.input), NULL, 0);
-    numbers[3] = METRICS_OUTPUT;
-    metrics_observe(metrics, FAMILY_GENAI_TOKENS, numbers,
+    metrics_observe(metrics, asked | METRICS_AT(TOKEN_TYPE, METRICS_OUTPUT),
                     natural(record->usage.output), NULL, 0);
 }
 
-/* --- for the exchange ------------------------------------------------------
- */
+/* --- for the exchange ---------------------------------------------------- */
 
 void metrics_count(struct metrics *metrics, const struct record *record,
                    const struct claude_models *claude)
 {
-    unsigned model;
+    enum tier tier = record->tier;
+    uint64_t model;
 
     if (!record->is_chat)
         return;
     count_request(metrics, record);
     time_request(metrics, record);
     count_genai(metrics, record, claude);
-    if (record->tier == TIER_NONE)
+    if (tier == TIER_NONE)
         return;
-    model = model_of(metrics, record->served_model, claude);
+    model = METRICS_AT(TIER, tier) |
+            METRICS_AT(MODEL,
+                       model_of(metrics, record->served_model, tier, claude));
     if (record->usage.is_known)
         count_tokens(metrics, record, model);
     count_money(metrics, record, model);
@@ -209,10 +207,11 @@ void metrics_count_try(struct metrics *metrics, const struct backend *backend,
                        enum try_result result)
 {
     metrics_add(
-        metrics, FAMILY_TRIES,
-        NUMBERS(backend->tier,
-                metrics_names_find(metrics->names, NAMES_TARGET, backend->name),
-                result),
+        metrics,
+        METRICS_KEY(TRIES) | METRICS_AT(TIER, backend->tier) |
+            METRICS_AT(TARGET, metrics_name(metrics, NAMES_TARGET,
+                                            backend->name, backend->tier)) |
+            METRICS_AT(RESULT, result),
         1);
 }
 
@@ -221,22 +220,30 @@ void metrics_count_fallback(struct metrics *metrics, const struct backend *from,
 {
     const struct metrics_names *names = metrics->names;
 
-    metrics_add(metrics, FAMILY_FALLBACKS,
-                NUMBERS(metrics_names_find(names, NAMES_TARGET, from->name),
-                        metrics_names_find(names, NAMES_TARGET, to->name),
-                        metrics_cause(names, cause)),
-                1);
+    metrics_add(
+        metrics,
+        METRICS_KEY(FALLBACKS) |
+            METRICS_AT(FROM,
+                       metrics_names_find(names, NAMES_TARGET, from->name)) |
+            METRICS_AT(TO, metrics_names_find(names, NAMES_TARGET, to->name)) |
+            METRICS_AT(CAUSE, metrics_cause(names, cause)),
+        1);
 }
 
 void metrics_count_piece(struct metrics *metrics, const struct record *record,
                          uint64_t gap_us, uint64_t at_us)
 {
-    metrics_observe(metrics, FAMILY_INTER_TOKEN, NUMBERS(record->tier), gap_us,
-                    record, at_us);
+    metrics_observe(metrics,
+                    METRICS_KEY(INTER_TOKEN) | METRICS_AT(TIER, record->tier),
+                    gap_us, record, at_us);
 }
 
-/* --- what is likely to come ------------------------------------------------
- */
+/* --- what is likely to come ---------------------------------------------- */
+
+/* A series of the family, by its labels' numbers. */
+#define BEGIN(metrics, ID, ...) \
+    metrics_open((metrics),     \
+                 metrics_pack(FAMILY_##ID, (const unsigned[]){__VA_ARGS__}))
 
 static void begin_backend(struct metrics *metrics,
                           const struct backend *backend)
@@ -255,20 +262,18 @@ static void begin_backend(struct metrics *metrics,
     unsigned reason = metrics_reason(metrics->names, STR("explicit"));
 
     for (unsigned i = 0; i < COUNT_OF(ends); i++)
-        metrics_open(metrics, FAMILY_REQUESTS,
-                     NUMBERS(backend->tier, target, reason,
-                             metrics_status(ends[i].status), ends[i].outcome));
+        BEGIN(metrics, REQUESTS, backend->tier, target, reason,
+              metrics_status(ends[i].status), ends[i].outcome);
     for (unsigned result = TRY_OK; result <= TRY_CANCELLED; result++)
-        metrics_open(metrics, FAMILY_TRIES,
-                     NUMBERS(backend->tier, target, result));
+        BEGIN(metrics, TRIES, backend->tier, target, result);
 }
 
 static void begin_tier(struct metrics *metrics, enum tier tier)
 {
-    metrics_open(metrics, FAMILY_DURATION, NUMBERS(tier, true));
-    metrics_open(metrics, FAMILY_DURATION, NUMBERS(tier, false));
-    metrics_open(metrics, FAMILY_FIRST_TOKEN, NUMBERS(tier));
-    metrics_open(metrics, FAMILY_INTER_TOKEN, NUMBERS(tier));
+    BEGIN(metrics, DURATION, tier, true);
+    BEGIN(metrics, DURATION, tier, false);
+    BEGIN(metrics, FIRST_TOKEN, tier);
+    BEGIN(metrics, INTER_TOKEN, tier);
 }
 
 static void begin_rule(struct metrics *metrics, const struct catalog *catalog,
@@ -285,13 +290,10 @@ static void begin_rule(struct metrics *metrics, const struct catalog *catalog,
         return;
     for (size_t i = 0; i < name.len; i++)
         word[5 + i] = name.ptr[i];
-    metrics_open(
-        metrics, FAMILY_REQUESTS,
-        NUMBERS(
-            backend->tier,
-            metrics_names_find(metrics->names, NAMES_TARGET, backend->name),
-            metrics_reason(metrics->names, (struct str){word, 5 + name.len}),
-            metrics_status(200), OUTCOME_OK));
+    BEGIN(metrics, REQUESTS, backend->tier,
+          metrics_names_find(metrics->names, NAMES_TARGET, backend->name),
+          metrics_reason(metrics->names, (struct str){word, 5 + name.len}),
+          metrics_status(200), OUTCOME_OK);
 }
 
 /* The causes that come to everybody some day. */
@@ -315,13 +317,11 @@ static void begin_fallbacks(struct metrics *metrics, const struct backend *from,
     for (unsigned i = 0; i < COUNT_OF(reasons); i++) {
         struct str cause = reasons[i], kind;
 
-        metrics_open(metrics, FAMILY_REQUESTS,
-                     NUMBERS(to->tier, target,
-                             metrics_reason(names, reasons[i]),
-                             metrics_status(200), OUTCOME_OK));
+        BEGIN(metrics, REQUESTS, to->tier, target,
+              metrics_reason(names, reasons[i]), metrics_status(200),
+              OUTCOME_OK);
         (void)str_split(&cause, ':', &kind);
-        metrics_open(metrics, FAMILY_FALLBACKS,
-                     NUMBERS(source, target, metrics_cause(names, cause)));
+        BEGIN(metrics, FALLBACKS, source, target, metrics_cause(names, cause));
     }
 }
 
@@ -332,9 +332,9 @@ static void begin_model(struct metrics *metrics, const struct model *model)
         metrics_names_find(metrics->names, NAMES_MODEL, model->upstream);
 
     for (unsigned type = METRICS_INPUT; type <= METRICS_REASONING; type++)
-        metrics_open(metrics, FAMILY_TOKENS, NUMBERS(tier, number, type));
-    metrics_open(metrics, FAMILY_COST, NUMBERS(tier, number));
-    metrics_open(metrics, FAMILY_UNPRICED, NUMBERS(tier, number));
+        BEGIN(metrics, TOKENS, tier, number, type);
+    BEGIN(metrics, COST, tier, number);
+    BEGIN(metrics, UNPRICED, tier, number);
 }
 
 void metrics_follow(struct metrics *metrics, const struct catalog *catalog)
@@ -343,13 +343,12 @@ void metrics_follow(struct metrics *metrics, const struct catalog *catalog)
     unsigned none = metrics_reason(metrics->names, STR(""));
 
     for (unsigned i = 0; i < COUNT_OF(refusals); i++)
-        metrics_open(
-            metrics, FAMILY_REQUESTS,
-            NUMBERS(TIER_NONE, NAME_NONE, none, metrics_status(refusals[i]),
-                    refusals[i] < 500 ? OUTCOME_CLIENT_ERROR : OUTCOME_ERROR));
+        BEGIN(metrics, REQUESTS, TIER_NONE, NAME_NONE, none,
+              metrics_status(refusals[i]),
+              refusals[i] < 500 ? OUTCOME_CLIENT_ERROR : OUTCOME_ERROR);
     for (unsigned i = METRICS_BY_LOCAL; i <= METRICS_BY_NOBODY; i++)
-        metrics_open(metrics, FAMILY_WANTED, NUMBERS(i));
-    metrics_open(metrics, FAMILY_OVERHEAD, NUMBERS(0));
+        BEGIN(metrics, WANTED, i);
+    metrics_open(metrics, METRICS_KEY(OVERHEAD));
     for (unsigned i = 0; i < catalog->backend_count; i++) {
         begin_tier(metrics, catalog->backends[i].tier);
         begin_backend(metrics, &catalog->backends[i]);

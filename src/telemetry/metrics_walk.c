@@ -116,8 +116,7 @@ static void add_histogram(struct metrics_histogram_view *view,
     view->sum += atomic_load_explicit(&histogram->sum, memory_order_relaxed);
 }
 
-/* --- the walk --------------------------------------------------------------
- */
+/* --- the walk ------------------------------------------------------------ */
 
 static size_t tell_series(const struct found *found, size_t count,
                           const struct metrics_names *names,

@@ -84,6 +84,20 @@ static void on_histogram(void *ctx, const struct metrics_family *family,
     }
 }
 
+/* By the numbers of its labels. */
+static void add(struct metrics *shard, enum family family,
+                const unsigned values[])
+{
+    metrics_add(shard, metrics_pack(family, values), 1);
+}
+
+static void observe(struct metrics *shard, enum family family,
+                    const unsigned values[], uint64_t value,
+                    const struct record *record, uint64_t at_us)
+{
+    metrics_observe(shard, metrics_pack(family, values), value, record, at_us);
+}
+
 static struct seen walk(unsigned shard_count, enum family family)
 {
     const struct metrics *const all[] = {&shards[0], &shards[1], &shards[2],
@@ -158,7 +172,7 @@ static void series_have_a_bound_and_sums_stay_exact(void **state)
                                        metrics_status(400 + (int)reason),
                                        reason % OUTCOMES};
 
-            metrics_add(&shards[n++ % 2], FAMILY_REQUESTS, values, 1);
+            add(&shards[n++ % 2], FAMILY_REQUESTS, values);
         }
     assert_true(walk(2, FAMILY_REQUESTS).total == n);
     assert_true(walk(2, FAMILY_REQUESTS).series <= 2 * (1024 + 64));
@@ -222,9 +236,9 @@ static void every_family_can_be_flooded(void **state)
                     break;
                 }
             if (row->kind == METRICS_COUNTER)
-                metrics_add(&shards[0], (enum family)f, values, 1);
+                add(&shards[0], (enum family)f, values);
             else
-                metrics_observe(&shards[0], (enum family)f, values, i, NULL, 0);
+                observe(&shards[0], (enum family)f, values, i, NULL, 0);
             n++;
         }
         assert_true(shards[0].used[f] <= row->cap + 64);
@@ -283,13 +297,13 @@ static void a_bucket_takes_what_is_not_above_its_edge(void **state)
 
     (void)state;
     for (unsigned i = 0; i < row->edges->count; i++) {
-        metrics_observe(&shards[0], FAMILY_DURATION, values, row->edges->at[i],
-                        NULL, 0);
-        metrics_observe(&shards[1], FAMILY_DURATION, values,
-                        row->edges->at[i] + 1, NULL, 0);
+        observe(&shards[0], FAMILY_DURATION, values, row->edges->at[i], NULL,
+                0);
+        observe(&shards[1], FAMILY_DURATION, values, row->edges->at[i] + 1,
+                NULL, 0);
     }
-    metrics_observe(&shards[0], FAMILY_DURATION, values, 0, NULL, 0);
-    metrics_observe(&shards[0], FAMILY_DURATION, values, UINT32_MAX, NULL, 0);
+    observe(&shards[0], FAMILY_DURATION, values, 0, NULL, 0);
+    observe(&shards[0], FAMILY_DURATION, values, UINT32_MAX, NULL, 0);
     seen = walk(2, FAMILY_DURATION);
     assert_int_equal(seen.series, 1);
     assert_int_equal(seen.last.buckets[0], 2); /* 0 and the edge */
@@ -338,8 +352,8 @@ static void write_all(void *arg)
         const unsigned many[] = {i / 100 % 200, i % 200, 1};
 
         memset(id, 'a' + (int)(i * 977 % 16), sizeof(id));
-        metrics_observe(shard, FAMILY_DURATION, values, i * 977, &record, i);
-        metrics_add(shard, FAMILY_FALLBACKS, many, 1);
+        observe(shard, FAMILY_DURATION, values, i * 977, &record, i);
+        add(shard, FAMILY_FALLBACKS, many);
     }
 }
 
@@ -383,15 +397,15 @@ static void only_a_sampled_request_is_an_exemplar(void **state)
                             .span_id = STR_INIT("aaaaaaaaaaaaaaaa")};
 
     (void)state;
-    metrics_observe(&shards[0], FAMILY_DURATION, values, 16, &record, 1);
+    observe(&shards[0], FAMILY_DURATION, values, 16, &record, 1);
     assert_int_equal(walk(1, FAMILY_DURATION).exemplars, 0);
     record.is_sampled = true;
-    metrics_observe(&shards[0], FAMILY_DURATION, values, 32, &record, 2);
+    observe(&shards[0], FAMILY_DURATION, values, 32, &record, 2);
     assert_int_equal(walk(1, FAMILY_DURATION).exemplars, 1);
     /* of two shards the newer one */
-    metrics_observe(&shards[1], FAMILY_DURATION, values, 48, &record, 9);
+    observe(&shards[1], FAMILY_DURATION, values, 48, &record, 9);
     assert_int_equal(walk(2, FAMILY_DURATION).last.exemplars[0].value, 48);
-    metrics_observe(&shards[0], FAMILY_OVERHEAD, values, 16, &record, 3);
+    observe(&shards[0], FAMILY_OVERHEAD, values, 16, &record, 3);
     assert_int_equal(walk(1, FAMILY_OVERHEAD).exemplars, 0);
 }
 

@@ -8,8 +8,7 @@ struct str exposition_type(enum exposition_format format)
                : STR("text/plain; version=0.0.4; charset=utf-8");
 }
 
-/* --- words and numbers -----------------------------------------------------
- */
+/* --- words and numbers --------------------------------------------------- */
 
 /* As help texts and label values are written in both formats. */
 static void put_escaped(struct buf *out, struct str s)
@@ -86,8 +85,7 @@ static struct str suffix_of(const struct metrics_family *family)
     return family->kind == METRICS_INFO ? STR("_info") : STR("");
 }
 
-/* --- families --------------------------------------------------------------
- */
+/* --- families ------------------------------------------------------------ */
 
 static void put_line(struct buf *out, struct str word, struct str name,
                      struct str suffix, struct str rest)
@@ -144,8 +142,7 @@ static void on_sample(void *ctx, const struct metrics_family *family,
     buf_put_char(out, '\n');
 }
 
-/* --- histograms ------------------------------------------------------------
- */
+/* --- histograms ---------------------------------------------------------- */
 
 static void put_exemplar(struct buf *out, const struct metrics_family *family,
                          const struct metrics_exemplar_view *exemplar)

@@ -5,7 +5,7 @@
 
 #include "check.h"
 
-/* --- the tables --------------------------------------------------------- */
+/* --- the tables ---------------------------------------------------------- */
 
 /* Histograms of seconds count microseconds. */
 #define EDGE(us, spelled) us,
@@ -159,7 +159,7 @@ struct str metrics_label_values(enum label label)
     return labels[label].values;
 }
 
-/* --- keys --------------------------------------------------------------- */
+/* --- keys ---------------------------------------------------------------- */
 
 static enum family family_of(uint64_t key)
 {
@@ -205,7 +205,7 @@ static bool has_room(const struct metrics_family *family)
     return true;
 }
 
-/* --- a shard ------------------------------------------------------------ */
+/* --- a shard ------------------------------------------------------------- */
 
 enum {
     INDEX_BITS = 14,

@@ -55,8 +55,7 @@ static struct found *find_all(const struct metrics *const shards[],
     return found;
 }
 
-/* --- histograms ------------------------------------------------------------
- */
+/* --- histograms ---------------------------------------------------------- */
 
 static void load_words(const _Atomic uint64_t from[], unsigned count,
                        char *bytes)

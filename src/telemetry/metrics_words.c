@@ -3,24 +3,26 @@
 
 #include "metrics.h"
 
-/* --- status ------------------------------------------------------------- */
+/* --- status -------------------------------------------------------------- */
 
-#define STATUSES(X)                                                       \
-    X(200)                                                                \
-    X(400)                                                                \
-    X(401)                                                                \
-    X(402)                                                                \
-    X(403)                                                                \
-    X(404)                                                                \
-    X(405)                                                                \
-    X(408)                                                                \
-    X(409)                                                                \
-    X(411)                                                                \
-    X(413)                                                                \
-    X(415)                                                                \
-    X(417)                                                                \
-    X(422) X(424) X(425) X(429) X(431) X(499) X(500) X(501) X(502) X(503) \
-        X(504) X(505) X(507) X(529)
+#define STATUSES(X) \
+    X(200)          \
+    X(400)          \
+    X(401)          \
+    X(402)          \
+    X(403)          \
+    X(404)          \
+    X(405)          \
+    X(408)          \
+    X(409)          \
+    X(411)          \
+    X(413)          \
+    X(415)          \
+    X(417)          \
+    X(422)          \
+    X(424)          \
+    X(425)          \
+    X(429) X(431) X(499) X(500) X(501) X(502) X(503) X(504) X(505) X(507) X(529)
 
 enum {
     CLASS_OTHER,
@@ -65,7 +67,7 @@ unsigned metrics_status_class(unsigned number)
     return number <= CLASS_5XX ? number : CLASS_2XX + (unsigned)(word[0] - '2');
 }
 
-/* --- reason ------------------------------------------------------------- */
+/* --- reason -------------------------------------------------------------- */
 
 /* The kind above, what stands behind its colon below. */
 enum { TAIL_BITS = 9, TAIL_MASK = (1 << TAIL_BITS) - 1 };
@@ -144,7 +146,7 @@ static struct str reason_word(const struct metrics_names *names, unsigned value,
     return (struct str){room, word.len + 1 + tail.len};
 }
 
-/* --- all ---------------------------------------------------------------- */
+/* --- all ----------------------------------------------------------------- */
 
 static struct str error_word(unsigned value)
 {

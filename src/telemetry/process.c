@@ -7,8 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* --- the process -----------------------------------------------------------
- */
+/* --- the process --------------------------------------------------------- */
 
 /* What /proc/self/stat says, proc_pid_stat(5): the fields are counted from the
  * one behind the command's name, the third. */
@@ -94,8 +93,7 @@ void process_tell(const struct metrics_visitor *visitor, uint64_t began_wall_us)
     metrics_tell_one(visitor, FAMILY_START_TIME, began_wall_us);
 }
 
-/* --- the clerk and its exporters -------------------------------------------
- */
+/* --- the clerk and its exporters ----------------------------------------- */
 
 static void tell_items(const struct metrics_visitor *visitor,
                        const struct figures *const figures[], unsigned count)

@@ -15,8 +15,7 @@ enum {
     QUALITY_MAX = 1000,
 };
 
-/* --- what is asked for -----------------------------------------------------
- */
+/* --- what is asked for --------------------------------------------------- */
 
 /* "0.75" as thousandths (RFC 9110, 12.4.2); anything odd is 1. */
 static unsigned read_quality(struct str value)
@@ -140,8 +139,7 @@ static bool takes_gzip(const struct head *head)
     return offer.quality > 0;
 }
 
-/* --- the answer ------------------------------------------------------------
- */
+/* --- the answer ---------------------------------------------------------- */
 
 /* False, and nothing is said, when zlib will not. */
 static bool pack(struct str text, struct buf *out)

@@ -110,8 +110,7 @@ static struct seen walk(unsigned shard_count, enum family family)
     return seen;
 }
 
-/* --- names -----------------------------------------------------------------
- */
+/* --- names --------------------------------------------------------------- */
 
 static void a_name_has_its_number_for_good(void **state)
 {
@@ -157,8 +156,7 @@ static void names_beyond_the_bound_are_other(void **state)
         assert_true(metrics_names_get(names, NAMES_TARGET, i).len > 0);
 }
 
-/* --- series ----------------------------------------------------------------
- */
+/* --- series -------------------------------------------------------------- */
 
 static void series_have_a_bound_and_sums_stay_exact(void **state)
 {
@@ -334,8 +332,7 @@ static void edges_are_spelled_as_they_are(void **state)
     }
 }
 
-/* --- threads ---------------------------------------------------------------
- */
+/* --- threads ------------------------------------------------------------- */
 
 enum { ROUNDS = 20000 };
 

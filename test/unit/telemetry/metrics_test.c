@@ -350,7 +350,7 @@ static void tries_and_fallbacks_are_counted_by_their_targets(void **state)
                "cause=\"other\"} 1\n");
 }
 
-/* --- times ---------------------------------------------------------------- */
+/* --- times --------------------------------------------------------------- */
 
 static void the_routers_own_time_is_without_waits_and_the_backend(void **state)
 {

@@ -121,6 +121,8 @@ void exchange_settle(struct exchange *x)
         x,
         x->try != NULL && x->try->error != OK ? x->try->error : record->error,
         now);
+    if (x->has_answer)
+        record->answer_id = x->answer.id;
     settle(record, now);
     metrics_count(&x->worker->metrics, record, &x->catalog->claude);
     if (x->target > 0 && record->tier != TIER_NONE)

@@ -45,6 +45,7 @@ void exchange_prepare_answer(struct exchange *x)
     answer_init(&x->answer, x->arena, exchange_target_format(x), x->format,
                 &style, &x->names, settings->answer_bytes);
     x->has_answer = true;
+    x->answer.seeks_id = x->worker->host->clerk != NULL;
     exchange_note(x);
     x->reading = READING_HEAD;
 }

@@ -55,7 +55,6 @@ struct exchange {
     void (*after)(struct exchange *x);
 
     struct record record;
-    struct record_try tries[RECORD_TRIES_MAX]; /* see record.tries_made */
     struct record_try *try; /* under way; NULL: none, or too many were made */
     struct trace trace;
     struct reply reply;

@@ -242,16 +242,6 @@ static void translate(struct exchange *x)
     x->dropped_count = notes.dropped_count;
 }
 
-/* An id of the caller's choosing may come twice; vLLM wants each once. */
-static struct str upstream_id(struct exchange *x)
-{
-    char suffix[9] = {'-'};
-
-    trace_random_hex(suffix + 1, sizeof(suffix) - 1);
-    return arena_join(x->arena, x->record.id,
-                      (struct str){suffix, sizeof(suffix)});
-}
-
 /* What a caller who speaks Anthropic's format tells a backend that does, too.
  * They are the caller's words: plain ones, and not too many. */
 static struct str plain_words(struct str words, size_t most)
@@ -297,13 +287,18 @@ static void pass_anthropic_headers(const struct exchange *x,
 static void note_try(struct exchange *x, char parent[TRACE_PARENT_LEN],
                      struct order *order)
 {
-    char span_id[TRACE_SPAN_LEN];
+    enum { SUFFIX = 8 };
+    char digits[1 + TRACE_SPAN_LEN] = {'-'};
+    char *span_id = digits + 1;
 
-    trace_random_hex(span_id, sizeof(span_id));
+    trace_random_hex(span_id, TRACE_SPAN_LEN);
     order->traceparent = trace_parent_of_try(&x->trace, span_id, parent);
     order->tracestate = x->trace.state;
+    /* One of the caller's choosing may come twice; vLLM wants each once. */
+    order->request_id =
+        arena_join(x->arena, x->record.id, (struct str){digits, 1 + SUFFIX});
     exchange_record_move(x);
-    exchange_record_try(x, (struct str){span_id, sizeof(span_id)});
+    exchange_record_try(x, (struct str){span_id, TRACE_SPAN_LEN});
     x->asked = exchange_target(x)->backend;
 }
 
@@ -326,7 +321,6 @@ void exchange_send(struct exchange *x, struct replica *replica)
         .method = STR("POST"),
         .path = exchange_target_format(x)->path,
         .wants_stream = x->chat.is_stream,
-        .request_id = upstream_id(x),
     };
 
     x->replica = replica;

@@ -156,13 +156,6 @@ static bool read_include(struct field_reader *r, yyjson_val *value)
     return true;
 }
 
-/* The answer repeats it, and it is kept with it. */
-static bool read_metadata(struct field_reader *r, yyjson_val *value)
-{
-    r->chat->metadata = value;
-    return true;
-}
-
 /* How many built-in tools may be called, where there are none; and a hint as
  * to which server may have a prefix in its cache, of which every backend finds
  * its own. */
@@ -341,7 +334,7 @@ const struct field responses_fields[] = {
     {STR_INIT("conversation"), read_conversation},
     {STR_INIT("prompt"), read_prompt},
     {STR_INIT("background"), read_background},
-    {STR_INIT("metadata"), read_metadata},
+    {STR_INIT("metadata"), field_metadata},
     {STR_INIT("max_tool_calls"), read_known},
     {STR_INIT("prompt_cache_key"), read_known},
     {STR_INIT("truncation"), read_truncation},

@@ -259,7 +259,6 @@ static struct str read_state(const struct head *head, struct arena *arena,
 
 static void begin_new(struct trace *trace, const struct sampler *sampler)
 {
-    trace_random_hex(trace->id, sizeof(trace->id));
     trace->is_sampled = sampler_takes(sampler, trace_id(trace));
     trace->flags = TRACE_RANDOM | (trace->is_sampled ? TRACE_SAMPLED : 0);
 }
@@ -287,11 +286,14 @@ void trace_begin(struct trace *trace, const struct head *head,
                  struct arena *arena, const struct sampler *sampler,
                  enum trace_trust trust)
 {
+    char digits[TRACE_SPAN_LEN + TRACE_ID_LEN];
     struct incoming in = {.parents = 0};
     bool is_known;
 
     *trace = (struct trace){.is_silent = sampler->is_deaf};
-    trace_random_hex(trace->span_id, sizeof(trace->span_id));
+    trace_random_hex(digits, sizeof(digits));
+    memcpy(trace->span_id, digits, TRACE_SPAN_LEN);
+    memcpy(trace->id, digits + TRACE_SPAN_LEN, TRACE_ID_LEN);
     if (!sampler->is_deaf)
         find(head, &in);
     /* of several nobody knows which one is meant */

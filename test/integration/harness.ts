@@ -28,6 +28,11 @@ function cleanEnv(extra: Record<string, string>): Record<string, string> {
 
 const children = new Set<ChildProcess>();
 
+/** Something else that a test started, and stops unless it fails. */
+export function adopt(child: ChildProcess): void {
+  children.add(child);
+}
+
 /** A test that fails does not stop what it started: see setup.ts. */
 export function endAll(): void {
   for (const child of children)

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { eventually, hello, Sim, Weir } from './harness.ts';
+import { adopt, eventually, hello, Sim, Weir } from './harness.ts';
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
@@ -50,6 +50,7 @@ class Prometheus {
       ],
       { stdio: ['ignore', 'ignore', 'pipe'] },
     );
+    adopt(this.child);
     this.child.stderr!.on('data', (bytes) => (this.said += bytes));
   }
 

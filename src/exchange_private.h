@@ -84,6 +84,7 @@ struct exchange {
     /* the try under way */
     struct attempt *attempt;
     bool is_paused;
+    uint64_t piece_us; /* of a stream: when its last piece came, clock_us() */
     struct buf order_head, order_body; /* for the backend */
     bool is_translated; /* order_body holds the chat in the target's format */
     struct names names;

@@ -144,6 +144,10 @@ struct record {
 
     /* microseconds of clock_us(); 0 = it never came to that */
     uint64_t began_us, chosen_us, first_byte_us, first_token_us, ended_us;
+    /* when all of the request was here; when it began to wait for a place or a
+     * backend, before its first try; when all of an answer in one piece had
+     * come */
+    uint64_t received_us, waited_us, answered_us;
     int64_t ended_wall_us; /* when it ended, since 1970 */
 
     enum outcome outcome; /* see settle() */

@@ -269,6 +269,8 @@ const char *config_type_expects(enum config_type type)
         return "a list of chat, completions and embeddings";
     case CONFIG_TYPE_BUILTIN_TOOLS:
         return "auto, refuse or drop";
+    case CONFIG_TYPE_USD:
+        return "an amount in USD: 3, 0.0375; at most six decimal places";
     }
     return "";
 }
@@ -335,6 +337,8 @@ bool config_value_parse(enum config_type type, struct config_value *value)
         return some_of(services, value);
     case CONFIG_TYPE_BUILTIN_TOOLS:
         return one_of(builtin_tools, value);
+    case CONFIG_TYPE_USD:
+        return claude_read_usd(value->text, &value->number);
     }
     return false;
 }

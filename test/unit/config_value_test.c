@@ -105,6 +105,21 @@ static void durations_need_their_unit(void **state)
     assert_values(DURATION, good, bad);
 }
 
+static void amounts_are_exact(void **state)
+{
+    static const struct value_case good[] = {
+        {"0", 0},          {"3", 3000000},
+        {"0.0375", 37500}, {"12.50", 12500000},
+        {"0.000001", 1},   {"1000000", 1000000000000},
+    };
+    static const char *const bad[] = {"",    "-1",  "1e3", "0.0000001", "$3",
+                                      "1,5", ".5",  "+1",  "1000001",   "1.2.3",
+                                      "3 ",  "1.x", "nan", "USD"};
+
+    (void)state;
+    assert_values(USD, good, bad);
+}
+
 static void bools_have_four_words_each(void **state)
 {
     static const struct value_case good[] = {
@@ -262,6 +277,7 @@ int main(void)
         cmocka_unit_test(ports_and_workers_have_bounds),
         cmocka_unit_test(sizes_have_units),
         cmocka_unit_test(durations_need_their_unit),
+        cmocka_unit_test(amounts_are_exact),
         cmocka_unit_test(bools_have_four_words_each),
         cmocka_unit_test(words_are_known_or_not),
         cmocka_unit_test(services_are_a_list_of_words),

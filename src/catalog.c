@@ -84,6 +84,7 @@ static void make_settings(struct maker *m)
         .caches_prompt = config_number(root, CONFIG_ROOT_PROMPT_CACHE) != 0,
         .is_strict = config_number(root, CONFIG_ROOT_STRICT) != 0,
         .builtin_tools = (int)config_number(root, CONFIG_ROOT_BUILTIN_TOOLS),
+        .incoming_trace = (int)config_number(root, CONFIG_ROOT_INCOMING_TRACE),
         .store_bytes = bytes(c, CONFIG_ROOT_STORE_BYTES),
         .store_ttl_ms = ms(c, CONFIG_ROOT_STORE_TTL_MS),
         .anthropic_version =
@@ -222,6 +223,11 @@ static void make_backend(struct maker *m, const struct config_node *node)
                                       : DIALECT_OPENAI;
     backend->key = secret_keep(
         m->arena, config_get(node, CONFIG_BACKEND_KEY)->secret.bytes);
+    /* a vendor would learn how the calls of our callers hang together */
+    backend->takes_trace =
+        config_is_set(node, CONFIG_BACKEND_TRACEPARENT)
+            ? config_number(node, CONFIG_BACKEND_TRACEPARENT) != 0
+            : backend->tier == TIER_LOCAL;
     if (health.len == 0 && backend->dialect == DIALECT_OPENAI &&
         backend->tier == TIER_LOCAL)
         health = STR("/health");
@@ -273,6 +279,7 @@ static void make_short_form(struct maker *m)
         backend->name = STR("vllm");
         backend->tier = TIER_LOCAL;
         backend->dialect = DIALECT_OPENAI;
+        backend->takes_trace = true;
         backend->health_path = STR("/health");
         backend->key = secret_keep(
             m->arena, config_get(root, CONFIG_ROOT_LOCAL_KEY)->secret.bytes);

@@ -86,6 +86,7 @@ struct backend {
     struct secret key;
     struct str health_path;  /* empty: it is not probed */
     struct str ca_file;      /* empty: the system's authorities */
+    bool takes_trace;        /* it is told the trace that a try belongs to */
     struct tls_context *tls; /* NULL when no replica needs it */
     struct replica *replicas;
     unsigned replica_count;
@@ -148,6 +149,7 @@ struct settings {
     bool caches_prompt;
     bool is_strict;     /* refuses what would be left out */
     int builtin_tools;  /* enum config_builtin */
+    int incoming_trace; /* enum trace_trust */
     size_t store_bytes; /* of answers that are remembered; 0: none */
     uint64_t store_ttl_ms;
     struct str anthropic_version;

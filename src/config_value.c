@@ -3,6 +3,7 @@
 #include "catalog.h"
 #include "log.h"
 #include "regex.h"
+#include "telemetry/trace.h"
 
 const struct config_row config_rows[CONFIG_OPTIONS] = {
 #define OPTION(section, id, path, type, env, otherwise, help)           \
@@ -73,6 +74,12 @@ static const struct word builtin_tools[] = {
     {STR_INIT("auto"), CONFIG_BUILTIN_AUTO},
     {STR_INIT("refuse"), CONFIG_BUILTIN_REFUSE},
     {STR_INIT("drop"), CONFIG_BUILTIN_DROP},
+    {{NULL, 0}, 0},
+};
+static const struct word incoming_traces[] = {
+    {STR_INIT("continue"), TRACE_CONTINUE},
+    {STR_INIT("resample"), TRACE_RESAMPLE},
+    {STR_INIT("restart"), TRACE_RESTART},
     {{NULL, 0}, 0},
 };
 /* What numbers may end in. */
@@ -269,6 +276,8 @@ const char *config_type_expects(enum config_type type)
         return "a list of chat, completions and embeddings";
     case CONFIG_TYPE_BUILTIN_TOOLS:
         return "auto, refuse or drop";
+    case CONFIG_TYPE_INCOMING_TRACE:
+        return "continue, resample or restart";
     case CONFIG_TYPE_USD:
         return "an amount in USD: 3, 0.0375; at most six decimal places";
     }
@@ -337,6 +346,8 @@ bool config_value_parse(enum config_type type, struct config_value *value)
         return some_of(services, value);
     case CONFIG_TYPE_BUILTIN_TOOLS:
         return one_of(builtin_tools, value);
+    case CONFIG_TYPE_INCOMING_TRACE:
+        return one_of(incoming_traces, value);
     case CONFIG_TYPE_USD:
         return claude_read_usd(value->text, &value->number);
     }

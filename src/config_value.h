@@ -27,6 +27,7 @@ enum config_type {
     CONFIG_TYPE_MODE,
     CONFIG_TYPE_SERVES,
     CONFIG_TYPE_BUILTIN_TOOLS,
+    CONFIG_TYPE_INCOMING_TRACE,
     CONFIG_TYPE_USD, /* its number: micro-dollars */
 };
 

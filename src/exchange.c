@@ -126,6 +126,7 @@ void exchange_settle(struct exchange *x)
 {
     struct record *record = &x->record;
     struct catalog *catalog = x->catalog;
+    uint64_t now = clock_us();
 
     exchange_move(x, STEP_SETTLE);
     check(x->attempt == NULL && !x->is_offloaded);
@@ -134,7 +135,13 @@ void exchange_settle(struct exchange *x)
     record->status =
         x->reply.status != 0 && x->reply.has_begun ? x->reply.status : 499;
     record->bytes_out = x->reply.bytes;
-    settle(record, clock_us());
+    exchange_record_try_end(
+        x,
+        x->try != NULL && x->try->error != OK ? x->try->error : record->error,
+        now);
+    if (x->has_answer)
+        record->answer_id = x->answer.id;
+    settle(record, now);
     set_price(x);
     metrics_count(&x->worker->metrics, record);
     if (x->worker->host->clerk != NULL)
@@ -176,6 +183,8 @@ static void end_badly(struct exchange *x, const struct chat_error *error)
 void exchange_fail(struct exchange *x, const struct chat_error *error)
 {
     x->record.error = error->error;
+    if (x->try != NULL)
+        x->try->error = error->error;
     if (x->reply.has_begun) {
         end_badly(x, error);
         return;
@@ -322,10 +331,12 @@ static void after_prepare(struct exchange *x)
 
     record->is_stream = x->chat.is_stream;
     record->model = model.len > 0 ? arena_copy(x->arena, model) : STR("auto");
+    exchange_record_request(x);
     if (x->has_error) {
         exchange_fail(x, &x->error);
         return;
     }
+    record->chosen_us = clock_us();
     record->prompt_tokens_estimated = x->choice.prompt_tokens;
     if (x->is_route_only) {
         answer_route(x);
@@ -393,12 +404,23 @@ static struct exchange *exchange_new(struct worker *worker,
     x->reply.is_http_1_0 = request->is_http_1_0;
     x->reply.keeps_alive = request->keeps_alive;
     x->reply.is_head_method = str_eq(request->method, STR("HEAD"));
-    trace_begin(&x->trace, head_find(&request->head, STR("traceparent")));
+    trace_begin(&x->trace, &request->head, x->arena, &worker->host->sampler,
+                (enum trace_trust)exchange_settings(x)->incoming_trace);
     x->record = (struct record){
         .trace_id = trace_id(&x->trace),
+        .span_id = {x->trace.span_id, sizeof(x->trace.span_id)},
+        .parent_span_id = x->trace.parent_id,
+        .trace_state = x->trace.state,
+        .trace_flags = x->trace.flags,
+        .is_sampled = x->trace.is_sampled,
+        .link_trace_id = x->trace.link_id,
+        .link_span_id = x->trace.link_span_id,
+        .link_flags = x->trace.link_flags,
         .peer = request_peer(request),
         .method = request->method,
         .path = request->path,
+        .format = format->name,
+        .operation = exchange_operation(format),
         .bytes_in = request->body_len,
         .began_us = request->began_us,
     };

@@ -45,6 +45,7 @@ void exchange_prepare_answer(struct exchange *x)
     answer_init(&x->answer, x->arena, exchange_target_format(x), x->format,
                 &style, &x->names, settings->answer_bytes);
     x->has_answer = true;
+    x->answer.seeks_id = x->worker->host->clerk != NULL;
     exchange_note(x);
     x->reading = READING_HEAD;
 }
@@ -86,11 +87,14 @@ static void put_dropped(struct exchange *x)
 
 void exchange_put_ids(struct exchange *x)
 {
+    char parent[TRACE_PARENT_LEN];
+
     reply_header(&x->reply, STR("X-Request-Id"), x->record.id);
     if (x->format->has_anthropic_headers)
         reply_header(&x->reply, STR("request-id"), x->record.id);
+    trace_parent(&x->trace, x->trace.span_id, parent);
     reply_header(&x->reply, STR("traceparent"),
-                 (struct str){x->trace.parent, TRACE_PARENT_LEN});
+                 (struct str){parent, sizeof(parent)});
 }
 
 /* Who answers, and why. */
@@ -178,7 +182,7 @@ static void commit_stream(struct exchange *x, bool is_whole)
     commit(x);
     if (is_whole)
         remember_stream(x);
-    x->record.first_token_us = clock_us();
+    exchange_record_token(x);
     reply_stream(&x->reply);
     reply_put(&x->reply, buf_str(&x->held));
     buf_fini(&x->held);
@@ -225,7 +229,7 @@ static void take_whole(struct exchange *x)
     }
     commit(x);
     exchange_remember(x, pieces[0]);
-    x->record.first_token_us = clock_us();
+    exchange_record_token(x);
     reply_whole(&x->reply, 200, STR("application/json"), pieces, count);
     finish(x);
 }
@@ -287,8 +291,7 @@ static void on_head(void *ctx, const struct answer_head *head)
     bool is_stream =
         str_eq_nocase(str_slice(type, 0, 17), STR("text/event-stream"));
 
-    if (x->record.first_byte_us == 0)
-        x->record.first_byte_us = clock_us();
+    exchange_record_head(x, head->status);
     x->head = (struct backend_head){
         .status = head->status,
         .retry_after =

@@ -1,6 +1,7 @@
 /* What the files of an exchange share: exchange.c (the corridor),
  * exchange_try.c (one backend after the other), exchange_wait.c (waiting for
- * one) and exchange_answer.c (what comes back).  Nobody else includes this. */
+ * one), exchange_answer.c (what comes back) and exchange_record.c (what is
+ * noted of all that).  Nobody else includes this. */
 #ifndef WEIR_EXCHANGE_PRIVATE_H
 #define WEIR_EXCHANGE_PRIVATE_H
 
@@ -54,6 +55,8 @@ struct exchange {
     void (*after)(struct exchange *x);
 
     struct record record;
+    struct record_try tries[RECORD_TRIES_MAX]; /* see record.tries_made */
+    struct record_try *try; /* under way; NULL: none, or too many were made */
     struct trace trace;
     struct reply reply;
     const struct api_key *key;
@@ -77,6 +80,7 @@ struct exchange {
     bool is_full;     /* the present target is */
     unsigned waited;  /* bits of targets that it has waited for in vain */
     struct str cause; /* why the target before was left: cold, connect, 503 */
+    const struct backend *asked; /* by the last try; NULL: none yet */
 
     /* the try under way */
     struct attempt *attempt;
@@ -175,6 +179,26 @@ void exchange_note(struct exchange *x);
 bool exchange_is_stored(const struct exchange *x);
 /* The answer is complete; `result` is its text, ptr NULL for a stream. */
 void exchange_remember(struct exchange *x, struct str result);
+
+/* --- exchange_record.c -------------------------------------------------- */
+
+enum operation exchange_operation(const struct format *format);
+/* What was read and decided, or as much of it as there is. */
+void exchange_record_request(struct exchange *x);
+/* The next try is about to begin: why it is not the first. */
+void exchange_record_move(struct exchange *x);
+/* It begins, at x->replica. */
+void exchange_record_try(struct exchange *x, struct str span_id);
+/* It is answered, */
+void exchange_record_head(struct exchange *x, int status);
+/* what was said goes to the caller, */
+void exchange_record_token(struct exchange *x);
+/* and it has ended, if it has not yet. */
+void exchange_record_try_end(struct exchange *x, enum error error,
+                             uint64_t now_us);
+/* `cause` is borrowed. */
+void exchange_record_event(struct exchange *x, enum record_event_kind kind,
+                           struct str cause, const struct backend *backend);
 
 /* --- exchange_answer.c -------------------------------------------------- */
 

@@ -72,6 +72,7 @@ void exchange_try_failed(struct exchange *x, const struct chat_error *error)
 
     x->error = *error;
     x->has_error = true;
+    exchange_record_try_end(x, error->error, clock_us());
     deadline_clear(&x->first_token);
     metrics_count_try(&x->worker->metrics, target->backend->tier, TRY_FAILED);
     if (error->error == ERR_BACKEND_STATUS || error->error == ERR_BACKEND_BUSY)
@@ -292,10 +293,25 @@ static void pass_anthropic_headers(const struct exchange *x,
     buf_fini(&betas);
 }
 
+/* In the account, and as what the backend's own spans come under. */
+static void note_try(struct exchange *x, char parent[TRACE_PARENT_LEN],
+                     struct order *order)
+{
+    char span_id[TRACE_SPAN_LEN];
+
+    trace_random_hex(span_id, sizeof(span_id));
+    order->traceparent = trace_parent_of_try(&x->trace, span_id, parent);
+    order->tracestate = x->trace.state;
+    exchange_record_move(x);
+    exchange_record_try(x, (struct str){span_id, sizeof(span_id)});
+    x->asked = exchange_target(x)->backend;
+}
+
 void exchange_send(struct exchange *x, struct replica *replica)
 {
     const struct settings *settings = exchange_settings(x);
     const struct target *target = exchange_target(x);
+    char parent[TRACE_PARENT_LEN];
     struct attempt_order order = {
         .replica = replica,
         .release = queue_release,
@@ -311,10 +327,10 @@ void exchange_send(struct exchange *x, struct replica *replica)
         .path = exchange_target_format(x)->path,
         .wants_stream = x->chat.is_stream,
         .request_id = upstream_id(x),
-        .traceparent = {x->trace.parent, TRACE_PARENT_LEN},
     };
 
     x->replica = replica;
+    note_try(x, parent, &head);
     if (x->is_translated)
         order.pieces[order.piece_count++] = buf_str(&x->order_body);
     else
@@ -328,7 +344,6 @@ void exchange_send(struct exchange *x, struct replica *replica)
     order_write(&head, x->replica, settings->anthropic_version, &x->order_head);
     order.pieces[0] = buf_str(&x->order_head);
     exchange_prepare_answer(x);
-    x->record.tries++;
     x->record.detail = (struct str){NULL, 0};
     x->is_paused = false;
     exchange_move(x, STEP_FORWARD);

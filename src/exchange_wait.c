@@ -78,14 +78,17 @@ static bool may_park(const struct exchange *x)
 
 static void park(struct exchange *x)
 {
+    const struct backend *first = x->choice.targets[0].backend;
     uint64_t now = uv_now(&x->worker->loop);
 
     if (x->hold_until_ms == 0)
         x->hold_until_ms = now + exchange_settings(x)->hold_ms;
-    if (now < x->hold_until_ms)
-        stand_by(x, x->hold_until_ms - now);
-    else
+    if (now >= x->hold_until_ms) {
         fail_waiting(x, ERR_NOT_READY, "not ready");
+        return;
+    }
+    exchange_record_event(x, RECORD_HELD, health_why_not(first), first);
+    stand_by(x, x->hold_until_ms - now);
 }
 
 void exchange_wait_or_fail(struct exchange *x)
@@ -146,6 +149,8 @@ bool exchange_queue(struct exchange *x)
                                x->tries_anyhow, on_place))
         return false;
     x->is_queued = true;
+    exchange_record_event(x, RECORD_QUEUED, STR("full"),
+                          exchange_target(x)->backend);
     stand_by(x, ms);
     return true;
 }

@@ -297,8 +297,15 @@ struct gateway *gateway_start(struct catalog *catalog, struct clerk *clerk,
     gateway->catalog = catalog;
     gateway->descriptors = descriptors;
     gateway->host = (struct worker_host){
-        on_health, write_metrics,   is_draining, on_followed,
-        gateway,   &gateway->store, clerk};
+        .on_health = on_health,
+        .write_metrics = write_metrics,
+        .is_draining = is_draining,
+        .on_followed = on_followed,
+        .ctx = gateway,
+        .store = &gateway->store,
+        .clerk = clerk,
+    };
+    sampler_read(&gateway->host.sampler);
     store_init(&gateway->store);
     check(uv_loop_init(&gateway->loop) == 0);
     listener_init(&gateway->listener, &gateway->loop, on_socket, gateway);

@@ -74,6 +74,8 @@ static const size_t texts[] = {
     offsetof(struct record, span_id),
     offsetof(struct record, parent_span_id),
     offsetof(struct record, trace_state),
+    offsetof(struct record, link_trace_id),
+    offsetof(struct record, link_span_id),
     offsetof(struct record, user),
     offsetof(struct record, session),
     offsetof(struct record, metadata),

@@ -70,7 +70,7 @@ struct record_params {
     struct str temperature, top_p, top_k;
     int64_t n;           /* 0: absent */
     unsigned stop_count; /* stop sequences */
-    bool wants_json;     /* an answer in the shape of a schema */
+    bool wants_json;     /* with a schema or without one */
 };
 
 struct record {
@@ -99,6 +99,10 @@ struct record {
     struct str trace_state;    /* the caller's tracestate; empty: none */
     unsigned trace_flags;      /* as they went out */
     bool is_sampled;           /* spans of it are exported */
+    /* the caller's, where a new trace was begun all the same: a span link;
+     * empty: none */
+    struct str link_trace_id, link_span_id;
+    unsigned link_flags;
 
     /* who and what the caller says it is for; empty when absent */
     struct str user, session;

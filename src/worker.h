@@ -13,6 +13,7 @@
 #include "store.h"
 #include "telemetry/clerk.h"
 #include "telemetry/metrics.h"
+#include "telemetry/sampler.h"
 #include "wire.h"
 
 /* What a worker asks of the process. */
@@ -28,6 +29,7 @@ struct worker_host {
     void *ctx;
     struct store *store; /* what all of them remember */
     struct clerk *clerk; /* takes the accounts; NULL: nobody does */
+    struct sampler sampler;
 };
 
 struct worker {

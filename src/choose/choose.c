@@ -174,6 +174,7 @@ static bool choose_by_rule(struct chooser *c)
             (void)add_default(c, rule->use_tier);
         c->choice->reason =
             arena_printf(c->arena, "rule:%.*s", STR_ARG(rule->name));
+        c->choice->rule = rule->name;
         return true;
     }
     return false;
@@ -280,6 +281,7 @@ static void replace_target(struct chooser *c, struct target target,
     c->choice->target_count = 0;
     add_target(c, target);
     c->choice->reason = arena_printf(c->arena, "fit:%.*s", STR_ARG(name));
+    c->choice->rule = STR("");
     c->choice->wants_local = target.backend->tier == TIER_LOCAL;
 }
 

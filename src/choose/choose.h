@@ -31,6 +31,7 @@ struct choice {
     int64_t prompt_tokens; /* estimated */
     int64_t max_tokens;
     struct str reason; /* of the first target: explicit, pin, rule:NAME, … */
+    struct str rule;   /* its name; empty: no rule has decided */
     struct target targets[CHOICE_MAX_TARGETS];
     unsigned target_count;
     struct passed *passed;

@@ -36,7 +36,30 @@ static void fail(struct answer *answer, enum error error)
     answer->error = (struct chat_error){.error = error};
 }
 
+static void note_id(struct answer *answer, struct str id)
+{
+    enum { ID_MAX = 128 };
+
+    if (answer->seeks_id)
+        answer->id = arena_copy(&answer->kept, str_clip(id, ID_MAX));
+    answer->seeks_id = false; /* it comes first, or not at all */
+}
+
 /* --- both ends speak the same ------------------------------------------- */
+
+/* Anthropic's streams have it one floor down. */
+static void note_relayed_id(struct answer *answer)
+{
+    yyjson_val *root = answer->facts.root;
+    struct str id;
+
+    if (!answer->seeks_id)
+        return;
+    id = json_get_text(root, STR("id"));
+    note_id(answer, id.len > 0 ? id
+                               : json_get_text(json_get(root, STR("message")),
+                                               STR("id")));
+}
 
 static bool is_empty(const struct relay_facts *facts)
 {
@@ -77,6 +100,7 @@ static void relay_one(struct answer *answer, struct arena *scratch,
         fail(answer, ERR_BAD_ANSWER); /* an empty success is none */
         return;
     }
+    note_relayed_id(answer);
     relay_chunk(event_name(answer, event->name), event->data, facts,
                 answer->quoted_model, answer->out);
     take_facts(answer);
@@ -118,6 +142,7 @@ static void on_event(void *ctx, const struct chat_event *event)
 
     switch (event->kind) {
     case CHAT_EVENT_START:
+        note_id(answer, event->given_id);
         if (event->id.len == 0) {
             named = *event;
             named.id = answer->style.id;
@@ -260,6 +285,7 @@ static unsigned relay_whole(struct answer *answer, struct arena *arena,
     if (!answer->from->relay_read(arena, body, facts) || facts->is_error ||
         is_empty(facts))
         return 0;
+    note_relayed_id(answer);
     take_facts(answer);
     return relay_answer(arena, body, facts, answer->style.model, pieces);
 }
@@ -276,6 +302,7 @@ static unsigned translate_whole(struct answer *answer, struct arena *arena,
 
     if (!answer->from->read_answer(arena, body, names, &parsed, &answer->error))
         return 0;
+    note_id(answer, parsed.given_id);
     if (parsed.id.len == 0)
         parsed.id = answer->style.id;
     answer->has_token = parsed.block_count > 0;

@@ -27,7 +27,8 @@ struct answer {
     void *reader, *writer; /* NULL where the bytes pass */
     struct relay_facts facts;
     struct recall *recall; /* notes what is said; NULL: nobody does */
-    struct arena kept;     /* for the error */
+    struct arena kept;     /* for the error, and for the id */
+    bool seeks_id;         /* somebody wants to know it */
     struct buf *out;       /* while bytes are being read */
     enum answer_status status;
 
@@ -35,6 +36,7 @@ struct answer {
     bool has_token; /* something that a reader of the answer would see */
     enum chat_finish finish;
     struct chat_usage usage;
+    struct str id; /* that the backend gave it, if seeks_id was set */
     struct chat_error error;
 };
 

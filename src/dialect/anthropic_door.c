@@ -279,6 +279,7 @@ static bool read_metadata(struct field_reader *r, yyjson_val *value)
 
     if (!yyjson_is_obj(value))
         return field_wrong_type(r, STR("metadata"), "an object", value);
+    r->chat->metadata = value;
     field_note_members(r, value, STR("metadata."), known, COUNT_OF(known));
     return field_take_text(r, value, STR("user_id"), STR("metadata"),
                            &r->chat->user);

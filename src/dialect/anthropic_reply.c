@@ -186,7 +186,8 @@ bool anthropic_read_answer(struct arena *arena, struct str body,
     if (!str_eq(json_get_text(doc.root, STR("type")), STR("message")) ||
         !yyjson_is_arr(content))
         return false;
-    answer->id = anthropic_bare_id(json_get_text(doc.root, STR("id")));
+    answer->given_id = json_get_text(doc.root, STR("id"));
+    answer->id = anthropic_bare_id(answer->given_id);
     answer->blocks =
         ARENA_ARRAY(arena, struct chat_block, yyjson_arr_size(content) + 1);
     json_each_item (item, content) {

@@ -46,16 +46,18 @@ static void tell_text(const struct chat_listener *listener,
 static void start(struct anthropic_stream *stream, yyjson_val *message,
                   const struct chat_listener *listener)
 {
+    struct str given = json_get_text(message, STR("id"));
+
     anthropic_take_counts(json_get(message, STR("usage")), &stream->counts);
     if (stream->has_started)
         return;
     stream->has_started = true;
-    tell(listener,
-         &(struct chat_event){
-             .kind = CHAT_EVENT_START,
-             .id = anthropic_bare_id(json_get_text(message, STR("id"))),
-             .usage = anthropic_usage(&stream->counts),
-         });
+    tell(listener, &(struct chat_event){
+                       .kind = CHAT_EVENT_START,
+                       .id = anthropic_bare_id(given),
+                       .given_id = given,
+                       .usage = anthropic_usage(&stream->counts),
+                   });
 }
 
 static void tell_arguments(struct anthropic_stream *stream,

@@ -191,6 +191,7 @@ struct chat {
     bool wants_audio;
     struct str user;
     struct str safety_identifier;
+    yyjson_val *metadata; /* as it came; NULL: none */
     struct str service_tier;
     bool is_stream;
     bool include_usage; /* the stream's last chunk shall bear it */
@@ -292,7 +293,8 @@ struct chat_block {
 };
 
 struct chat_answer {
-    struct str id; /* without the format's prefix */
+    struct str id;       /* without the format's prefix */
+    struct str given_id; /* as it came */
     struct chat_block *blocks;
     unsigned block_count;
     struct chat_citation *citations;
@@ -309,7 +311,7 @@ struct chat_answer {
  * order: a call's fragments come right behind its CALL, and nothing between
  * them; a reader whose backend mixes them holds them back. */
 enum chat_event_kind {
-    CHAT_EVENT_START,    /* id; usage, as far as it is known */
+    CHAT_EVENT_START,    /* id, given_id; usage, as far as it is known */
     CHAT_EVENT_TEXT,     /* text, never empty */
     CHAT_EVENT_THINKING, /* text, never empty */
     CHAT_EVENT_BLOCK,    /* the thinking so far is complete: block.  Its text is
@@ -325,6 +327,7 @@ enum chat_event_kind {
 struct chat_event {
     enum chat_event_kind kind;
     struct str id;
+    struct str given_id;
     struct str text;
     unsigned index; /* counts the tool calls of the answer from 0 */
     struct chat_call call;

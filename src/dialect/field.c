@@ -183,6 +183,12 @@ bool field_safety_identifier(struct field_reader *r, yyjson_val *value)
                       &r->chat->safety_identifier);
 }
 
+bool field_metadata(struct field_reader *r, yyjson_val *value)
+{
+    r->chat->metadata = value;
+    return true;
+}
+
 bool field_service_tier(struct field_reader *r, yyjson_val *value)
 {
     return field_text(r, value, "service_tier", &r->chat->service_tier);

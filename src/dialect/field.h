@@ -45,6 +45,8 @@ bool field_top_p(struct field_reader *r, yyjson_val *value);
 bool field_top_k(struct field_reader *r, yyjson_val *value);
 bool field_user(struct field_reader *r, yyjson_val *value);
 bool field_safety_identifier(struct field_reader *r, yyjson_val *value);
+/* What a caller wants to find again, whatever it is. */
+bool field_metadata(struct field_reader *r, yyjson_val *value);
 bool field_service_tier(struct field_reader *r, yyjson_val *value);
 
 /* A string member of `object`; absent and null give the empty string.  False

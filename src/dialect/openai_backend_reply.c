@@ -229,7 +229,8 @@ bool openai_read_answer(struct arena *arena, struct str body,
     choices = json_get(doc.root, STR("choices"));
     if (yyjson_arr_size(choices) == 0)
         return false;
-    answer->id = openai_bare_id(json_get_text(doc.root, STR("id")));
+    answer->given_id = json_get_text(doc.root, STR("id"));
+    answer->id = openai_bare_id(answer->given_id);
     openai_read_usage(json_get(doc.root, STR("usage")), &answer->usage);
     return read_choice(arena, json_first(choices, YYJSON_TYPE_ARR), names,
                        answer, error);

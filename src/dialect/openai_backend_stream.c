@@ -117,13 +117,16 @@ static void tell_text(const struct chat_listener *listener,
 static void start(struct openai_chunks *chunks, yyjson_val *root,
                   const struct chat_listener *listener)
 {
+    struct str given = json_get_text(root, STR("id"));
+
     if (chunks->has_started)
         return;
     chunks->has_started = true;
-    chunks->id = keep(chunks, openai_bare_id(json_get_text(root, STR("id"))));
+    chunks->id = keep(chunks, openai_bare_id(given));
     tell(listener, &(struct chat_event){
                        .kind = CHAT_EVENT_START,
                        .id = chunks->id,
+                       .given_id = given,
                        .usage = chunks->usage,
                    });
 }

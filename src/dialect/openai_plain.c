@@ -84,6 +84,13 @@ static bool read_max_tokens(struct field_reader *r, yyjson_val *value)
     return true;
 }
 
+/* For the account alone: what the backend says to another type counts. */
+static bool take_user(struct field_reader *r, yyjson_val *value)
+{
+    r->chat->user = json_text(value);
+    return true;
+}
+
 /* What nothing is said about passes. */
 static bool read_plain(struct arena *arena, struct str body, struct chat *chat,
                        struct chat_error *error, const struct field *fields,
@@ -106,6 +113,8 @@ static bool read_completion(struct arena *arena, struct str body,
         {STR_INIT("prompt"), read_prompt},
         {STR_INIT("stream"), field_stream},
         {STR_INIT("max_tokens"), read_max_tokens},
+        {STR_INIT("user"), take_user},
+        {STR_INIT("metadata"), field_metadata},
     };
 
     static const struct chat_words words = {.messages = STR_INIT("prompt")};
@@ -138,6 +147,8 @@ static bool read_embedding(struct arena *arena, struct str body,
     static const struct field fields[] = {
         {STR_INIT("model"), field_model},
         {STR_INIT("input"), read_texts},
+        {STR_INIT("user"), take_user},
+        {STR_INIT("metadata"), field_metadata},
     };
 
     static const struct chat_words words = {.messages = STR_INIT("input")};

@@ -407,6 +407,7 @@ static bool read_store(struct field_reader *r, yyjson_val *value)
 
 static bool read_metadata(struct field_reader *r, yyjson_val *value)
 {
+    r->chat->metadata = value;
     return note_unless(r, is_empty(value), "metadata");
 }
 

@@ -156,9 +156,9 @@ static bool read_include(struct field_reader *r, yyjson_val *value)
     return true;
 }
 
-/* What the answer repeats and is kept with it; how many built-in tools may be
- * called, where there are none; and a hint as to which server may have a
- * prefix in its cache, of which every backend finds its own. */
+/* How many built-in tools may be called, where there are none; and a hint as
+ * to which server may have a prefix in its cache, of which every backend finds
+ * its own. */
 static bool read_known(struct field_reader *r, yyjson_val *value)
 {
     (void)r;
@@ -334,7 +334,7 @@ const struct field responses_fields[] = {
     {STR_INIT("conversation"), read_conversation},
     {STR_INIT("prompt"), read_prompt},
     {STR_INIT("background"), read_background},
-    {STR_INIT("metadata"), read_known},
+    {STR_INIT("metadata"), field_metadata},
     {STR_INIT("max_tool_calls"), read_known},
     {STR_INIT("prompt_cache_key"), read_known},
     {STR_INIT("truncation"), read_truncation},

@@ -31,6 +31,7 @@ void order_write(const struct order *order, const struct replica *replica,
                  struct str anthropic_version, struct buf *out)
 {
     bool is_cloud = replica->backend->tier == TIER_CLOUD;
+    bool takes_trace = replica->backend->takes_trace;
 
     buf_put(out, order->method);
     buf_put_char(out, ' ');
@@ -57,7 +58,9 @@ void order_write(const struct order *order, const struct replica *replica,
      * callers' calls hang together. */
     if (!is_cloud && order->request_id.len > 0)
         put_header(out, STR("X-Request-Id"), order->request_id);
-    if (!is_cloud && order->traceparent.len > 0)
+    if (takes_trace && order->traceparent.len > 0)
         put_header(out, STR("traceparent"), order->traceparent);
+    if (takes_trace && order->tracestate.len > 0)
+        put_header(out, STR("tracestate"), order->tracestate);
     buf_put(out, STR("\r\n"));
 }

@@ -12,7 +12,8 @@ struct order {
     size_t body_len;
     bool wants_stream;
     struct str request_id; /* empty: none */
-    struct str traceparent;
+    /* W3C Trace Context; empty: none */
+    struct str traceparent, tracestate;
     /* A caller's who speaks Anthropic's format himself; empty: none. */
     struct str anthropic_version;
     struct str anthropic_beta;

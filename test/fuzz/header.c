@@ -32,33 +32,62 @@ static bool is_hex(struct str s)
     return true;
 }
 
-/* What goes out is a trace context, whatever came in; a trace goes on only
- * when it was one. */
-static void take_trace(struct str value)
-{
-    struct trace trace;
-    struct str parent;
-
-    trace_begin(&trace, value);
-    parent = (struct str){trace.parent, TRACE_PARENT_LEN};
-    check(str_starts(parent, STR("00-")) && parent.ptr[35] == '-' &&
-          parent.ptr[52] == '-');
-    check(is_hex(str_slice(parent, 3, 35)) &&
-          is_hex(str_slice(parent, 36, 52)) &&
-          is_hex(str_slice(parent, 53, 55)));
-    check(!str_eq(trace_id(&trace), STR("00000000000000000000000000000000")));
-    if (str_eq(trace_id(&trace), str_slice(value, 3, 35)))
-        check(value.len >= TRACE_PARENT_LEN && is_hex(str_slice(value, 0, 2)) &&
-              !str_starts(value, STR("ff")));
-}
-
-/* The one field of a head. */
 static void put_field(struct head *head, struct str name, struct str value)
 {
     head_add_name(head, name);
     head_end_name(head);
     head_add_value(head, value);
-    head_complete(head);
+}
+
+#define SPAN "00f067aa0ba902b7"
+
+/* What goes out is a trace context, whatever came in; a trace goes on only
+ * when it was one. */
+static void check_parent(const struct head *head, struct trace *trace,
+                         struct arena *arena)
+{
+    static const struct sampler sampler;
+    struct str sent = head_find(head, STR("traceparent"));
+    char text[TRACE_PARENT_LEN];
+    struct str parent = {text, sizeof(text)};
+
+    trace_begin(trace, head, arena, &sampler, TRACE_CONTINUE);
+    trace_parent(trace, trace->span_id, text);
+    check(str_starts(parent, STR("00-")) && parent.ptr[35] == '-' &&
+          parent.ptr[52] == '-');
+    check(is_hex(str_slice(parent, 3, 35)) &&
+          is_hex(str_slice(parent, 36, 52)) &&
+          is_hex(str_slice(parent, 53, 55)));
+    check(!str_eq(trace_id(trace), STR("00000000000000000000000000000000")));
+    if (str_eq(trace_id(trace), str_slice(sent, 3, 35)))
+        check(sent.len >= TRACE_PARENT_LEN && is_hex(str_slice(sent, 0, 2)) &&
+              !str_starts(sent, STR("ff")));
+}
+
+static void take_trace(struct str value)
+{
+    struct arena arena;
+    struct head head;
+    struct trace trace;
+
+    arena_init(&arena);
+    head_init(&head);
+    put_field(&head, STR("traceparent"), value);
+    head_complete(&head);
+    check_parent(&head, &trace, &arena);
+    head_clear(&head);
+    put_field(&head, STR("traceparent"),
+              STR("00-4bf92f3577b34da6a3ce929d0e0e4736-" SPAN "-01"));
+    put_field(&head, STR("tracestate"), value);
+    put_field(&head, STR("Tracestate"), value);
+    head_complete(&head);
+    check_parent(&head, &trace, &arena);
+    check(trace.state.len <= 512);
+    for (size_t i = 0; i < trace.state.len; i++)
+        check(trace.state.ptr[i] == '\t' ||
+              (trace.state.ptr[i] >= ' ' && trace.state.ptr[i] <= '~'));
+    head_fini(&head);
+    arena_clear(&arena);
 }
 
 static void take_key(struct str name, struct str value)
@@ -70,6 +99,7 @@ static void take_key(struct str name, struct str value)
 
     head_init(&head);
     put_field(&head, name, value);
+    head_complete(&head);
     if (str_eq(name, STR("Authorization")))
         sent = str_eq_nocase(str_slice(sent, 0, 7), STR("bearer "))
                    ? str_trim(str_slice(sent, 7, sent.len))

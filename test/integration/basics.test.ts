@@ -133,7 +133,9 @@ test('a trace goes on, through the router and to the local backend only', async 
   expect(answer.headers.get('traceparent')).toMatch(new RegExp(`^00-${trace}-[0-9a-f]{16}-01$`));
   expect(answer.headers.get('traceparent')).not.toBe(parent);
   const local = await sim.state('vllm');
-  expect(local.last!.headers.traceparent).toBe(answer.headers.get('traceparent'));
+  // the same trace, under the try's own span
+  expect(local.last!.headers.traceparent).toMatch(new RegExp(`^00-${trace}-[0-9a-f]{16}-01$`));
+  expect(local.last!.headers.traceparent).not.toBe(answer.headers.get('traceparent'));
   await weir.post({ model: 'cloud', messages: hello }, { traceparent: parent });
   const cloud = await sim.state('anthropic');
   expect(cloud.last!.headers.traceparent).toBeUndefined();

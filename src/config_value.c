@@ -98,6 +98,7 @@ static const struct word time_units[] = {
     {STR_INIT("s"), 1000},
     {STR_INIT("m"), 60 * 1000},
     {STR_INIT("h"), 60 * 60 * 1000},
+    {STR_INIT("d"), 24 * 60 * 60 * 1000},
     {{NULL, 0}, 0},
 };
 
@@ -249,7 +250,7 @@ const char *config_type_expects(enum config_type type)
     case CONFIG_TYPE_BYTES:
         return "a size: 1048576, 512KiB, 32MiB";
     case CONFIG_TYPE_DURATION:
-        return "a duration: 500ms, 2s, 5m, 1h; 0 switches it off";
+        return "a duration: 500ms, 2s, 5m, 1h, 90d; 0 switches it off";
     case CONFIG_TYPE_URLS:
         return "http://host[:port][/path] or https://…, or a list of them";
     case CONFIG_TYPE_REGEX:

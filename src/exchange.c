@@ -20,7 +20,6 @@
 #include "exchange_private.h"
 #include "log.h"
 #include "reply/failure.h"
-#include "settle/price.h"
 #include "settle/settle.h"
 #include "telemetry/access.h"
 
@@ -104,23 +103,6 @@ void exchange_release_work(struct exchange *x)
         request_drop_body(x->request);
 }
 
-/* By what the target costs that was tried last. */
-static void set_price(struct exchange *x)
-{
-    struct price_terms terms = {.reference = &x->catalog->reference};
-
-    if (x->record.tier != TIER_NONE && x->target < x->choice.target_count) {
-        const struct target *target = exchange_target(x);
-
-        terms.backend = target->backend;
-        if (target->model != NULL)
-            terms.tariff = &target->model->tariff;
-        else if (target->claude != NULL)
-            terms.tariff = &target->claude->tariff;
-    }
-    price_record(&x->record, &terms);
-}
-
 /* The last call: the exchange and its request are gone when it returns. */
 void exchange_settle(struct exchange *x)
 {
@@ -142,7 +124,7 @@ void exchange_settle(struct exchange *x)
     if (x->has_answer)
         record->answer_id = x->answer.id;
     settle(record, now);
-    set_price(x);
+    exchange_record_price(x);
     metrics_count(&x->worker->metrics, record);
     if (x->worker->host->clerk != NULL)
         clerk_take(x->worker->host->clerk, x->worker->index, record);

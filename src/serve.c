@@ -82,9 +82,10 @@ static void warn_if_ignored(const struct config *config)
 /* --- the options that stay as they are until a restart ------------------- */
 
 static const enum config_option fixed[] = {
-    CONFIG_ROOT_LISTEN_HOST, CONFIG_ROOT_LISTEN_PORT,
-    CONFIG_ROOT_LISTEN_UNIX, CONFIG_ROOT_LISTEN_UNIX_MODE,
-    CONFIG_ROOT_WORKERS,
+    CONFIG_ROOT_LISTEN_HOST,   CONFIG_ROOT_LISTEN_PORT,
+    CONFIG_ROOT_LISTEN_UNIX,   CONFIG_ROOT_LISTEN_UNIX_MODE,
+    CONFIG_ROOT_WORKERS,       CONFIG_ROOT_LEDGER_PATH,
+    CONFIG_ROOT_LEDGER_AGE_MS, CONFIG_ROOT_LEDGER_BYTES,
 };
 
 struct fixed_values {

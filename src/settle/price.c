@@ -109,7 +109,7 @@ void price_record(struct record *record, const struct price_terms *terms)
         terms->tariff != NULL &&
         price_tokens(terms->tariff, &record->usage, &record->cost);
     if (!record->is_priced && backend->has_hour_price) {
-        record->is_priced = true;
+        record->is_priced = record->is_hourly = true;
         record->cost = price_share(record, backend->hour_price);
     }
     if (record->tier == TIER_CLOUD) {

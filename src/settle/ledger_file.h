@@ -10,6 +10,7 @@
 
 struct sqlite3;
 struct sqlite3_stmt;
+struct ledger_bound;
 
 enum ledger_result {
     LEDGER_DONE,
@@ -28,6 +29,7 @@ struct ledger_sample {
 struct ledger_file {
     struct sqlite3 *db; /* NULL: it is not open */
     struct sqlite3_stmt *begin, *commit, *insert, *sample;
+    struct ledger_bound *bound; /* to `insert`, now */
     int lock_fd;
     uint64_t device, inode; /* that it had when it was opened */
 };

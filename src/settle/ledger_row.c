@@ -2,8 +2,6 @@
 
 #include "error.h"
 
-enum { TEXT_MAX = 255 }; /* bytes; a caller chooses the model's name */
-
 const struct str ledger_columns[] = {
 #define NUMBER(column, is_known, value) STR_INIT(#column),
 #define TEXT(column, value)
@@ -50,7 +48,7 @@ static struct str fallback_cause(struct str reason)
 
 static void put_text(struct buf *rows, struct str text, uint8_t *length)
 {
-    text = str_clip(text, TEXT_MAX);
+    text = str_clip(text, LEDGER_TEXT_MAX);
     *length = (uint8_t)text.len;
     buf_put(rows, text);
 }
@@ -62,7 +60,8 @@ bool ledger_row_put(struct buf *rows, const struct record *r)
     size_t at = rows->len;
     size_t size;
 
-    if (!buf_reserve(rows, sizeof(row) + LEDGER_TEXTS * (TEXT_MAX + 1))) {
+    if (!buf_reserve(rows,
+                     sizeof(row) + LEDGER_TEXTS * (LEDGER_TEXT_MAX + 1))) {
         rows->failed = false;
         return false;
     }

@@ -5,6 +5,9 @@
 #include "buf.h"
 #include "record.h"
 
+/* Bytes that are kept of a text; a caller chooses the model's name. */
+enum { LEDGER_TEXT_MAX = 255 };
+
 enum ledger_number {
 #define NUMBER(column, is_known, value) LEDGER_##column,
 #define TEXT(column, value)

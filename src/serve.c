@@ -101,6 +101,9 @@ static const enum config_option fixed[] = {
     CONFIG_ROOT_LANGFUSE_FLUSH_MS,
     CONFIG_ROOT_LANGFUSE_FLUSH_AT,
     CONFIG_ROOT_LANGFUSE_GZIP,
+    CONFIG_ROOT_LEDGER_PATH,
+    CONFIG_ROOT_LEDGER_AGE_MS,
+    CONFIG_ROOT_LEDGER_BYTES,
     /* clang-format on */
 };
 

@@ -2,6 +2,7 @@
 
 #include "catalog_langfuse.h"
 #include "check.h"
+#include "settle/ledger.h"
 #include "telemetry/langfuse.h"
 #include "telemetry/otlp.h"
 
@@ -53,6 +54,20 @@ static bool add(struct opening *opening, struct exporter *exporter)
     return true;
 }
 
+static bool open_ledger(struct opening *opening)
+{
+    const struct config_node *root = &opening->config->root;
+    const struct ledger_options options = {
+        .path = config_text(root, CONFIG_ROOT_LEDGER_PATH),
+        .max_age_ms = (uint64_t)config_number(root, CONFIG_ROOT_LEDGER_AGE_MS),
+        .max_bytes = config_number(root, CONFIG_ROOT_LEDGER_BYTES),
+        .meter = meter_of_process(),
+    };
+
+    return options.path.len == 0 ||
+           add(opening, ledger_open(&options, opening->why));
+}
+
 static bool open_langfuse(struct opening *opening)
 {
     struct langfuse_settings settings;
@@ -92,7 +107,8 @@ bool telemetry_start(const struct config *config, unsigned workers,
     };
 
     *clerk = NULL;
-    if (!open_otlp(&opening) || !open_langfuse(&opening)) {
+    if (!open_ledger(&opening) || !open_otlp(&opening) ||
+        !open_langfuse(&opening)) {
         close_all(&opening);
         return false;
     }

@@ -155,27 +155,23 @@ bool given_is_called(void)
     return is_ready(given.listener, POLLIN);
 }
 
-bool given_has_more(void)
-{
-    char byte;
-
-    return given.fd >= 0 &&
-           recv(given.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
-}
-
 static bool read_some(void)
 {
     char bytes[4096];
-    ssize_t n = read(given.fd, bytes, sizeof(bytes));
+    ssize_t n = given.fd < 0 ? 0 : read(given.fd, bytes, sizeof(bytes));
 
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         return false;
-    assert_true(n > 0);
+    assert_true(n >= 0);
+    if (n == 0) {
+        given_hang_up();
+        return false;
+    }
     buf_put(&given.got, (struct str){bytes, (size_t)n});
     return true;
 }
 
-static bool has_got(const char *needle)
+bool given_has_got(const char *needle)
 {
     while (read_some())
         continue;
@@ -184,7 +180,7 @@ static bool has_got(const char *needle)
 
 void given_read_until(const char *needle)
 {
-    given_until(has_got(needle));
+    given_until(given_has_got(needle));
 }
 
 void given_say(struct str bytes)

@@ -49,9 +49,9 @@ void given_be_patient(void);
 /* The server: takes the next connection, reads until `needle` is there, says
  * something, hangs up. */
 void given_accept(void);
-/* Somebody waits to be accepted; the connection has more to be read. */
+/* Somebody waits to be accepted; the connection has brought `needle`. */
 bool given_is_called(void);
-bool given_has_more(void);
+bool given_has_got(const char *needle);
 void given_read_until(const char *needle);
 void given_say(struct str bytes);
 void given_hang_up(void);

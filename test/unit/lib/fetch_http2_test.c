@@ -84,7 +84,7 @@ static void begin_call(const char *body)
     order.headers = headers;
     order.header_count = COUNT_OF(headers);
     given_fetch(&order);
-    given_until(given_is_called() || given_has_more());
+    given_until(given_is_called() || given_has_got(body));
     is_new = given_is_called();
     if (is_new) {
         given_accept();

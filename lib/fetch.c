@@ -7,11 +7,12 @@
 #include "check.h"
 #include "list.h"
 
-enum { IDLE_CONNECTIONS = 4, CONNECT_MS = 5000 };
+enum { IDLE_CONNECTIONS = 4, CONNECT_MS = 5000, CURL_8_0 = 0x080000 };
 
 /* What is used of libcurl, by the names of its symbols. */
 struct curl_api {
     CURLcode (*global_init)(long flags);
+    curl_version_info_data *(*version_info)(CURLversion age);
     CURL *(*easy_init)(void);
     void (*easy_cleanup)(CURL *easy);
     CURLcode (*easy_setopt)(CURL *easy, CURLoption option, ...);
@@ -40,6 +41,7 @@ static const struct {
     size_t at;
 } symbols[] = {
     {"curl_global_init", offsetof(struct curl_api, global_init)},
+    {"curl_version_info", offsetof(struct curl_api, version_info)},
     {"curl_easy_init", offsetof(struct curl_api, easy_init)},
     {"curl_easy_cleanup", offsetof(struct curl_api, easy_cleanup)},
     {"curl_easy_setopt", offsetof(struct curl_api, easy_setopt)},
@@ -257,6 +259,11 @@ static void set_order(struct fetch *fetch, const struct fetch_order *order)
                                  : is_tls
                                      ? CURL_HTTP_VERSION_2TLS
                                      : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE));
+    /* libcurl before 8.0 cannot use a connection twice that speaks HTTP/2 from
+     * the first byte on: it fails with CURLE_HTTP2 */
+    if (order->speaks_http2 && !is_tls &&
+        api.version_info(CURLVERSION_NOW)->version_num < CURL_8_0)
+        (void)api.easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
     if (order->ignores_proxies)
         (void)api.easy_setopt(easy, CURLOPT_PROXY, "");
     if (order->tls != NULL)

@@ -124,6 +124,7 @@ void exchange_settle(struct exchange *x)
     if (x->has_answer)
         record->answer_id = x->answer.id;
     settle(record, now);
+    exchange_record_price(x);
     metrics_count(&x->worker->metrics, record, &x->catalog->claude);
     if (x->target > 0 && record->tier != TIER_NONE)
         metrics_count_fallback(&x->worker->metrics,

@@ -199,6 +199,8 @@ void exchange_record_try_end(struct exchange *x, enum error error,
 /* `cause` is borrowed. */
 void exchange_record_event(struct exchange *x, enum record_event_kind kind,
                            struct str cause, const struct backend *backend);
+/* What it cost; the record must be closed. */
+void exchange_record_price(struct exchange *x);
 
 /* --- exchange_answer.c -------------------------------------------------- */
 

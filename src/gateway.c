@@ -8,10 +8,12 @@
 #include "clock.h"
 #include "inherit.h"
 #include "log.h"
+#include "settle/meter.h"
 #include "telemetry/process.h"
 
 enum {
     DRAIN_LOOK_MS = 20,
+    METER_MS = 1000,        /* between two looks at what is up */
     FLUSH_MS = 5000,        /* for telemetry, once the last request has ended */
     DESCRIPTORS = 1024,     /* of a process, when nobody tells */
     REFUSED_SAY_MS = 10000, /* a flood of callers is no flood of the log */
@@ -37,7 +39,7 @@ struct gateway {
     _Atomic uint64_t refused; /* callers for whom there was no room */
     uint64_t refused_said_ms;
     uv_async_t health, stop, reload;
-    uv_timer_t drain;
+    uv_timer_t drain, meter;
     uint64_t drain_until_ms;
     bool is_closed;         /* to new callers */
     _Atomic unsigned stops; /* how often gateway_stop() was called */
@@ -162,6 +164,16 @@ static void on_probe_change(void *ctx)
     look_around(ctx);
 }
 
+static void look_at_meter(const struct gateway *gateway)
+{
+    meter_look(meter_of_process(), gateway->catalog, clock_us());
+}
+
+static void on_meter(uv_timer_t *timer)
+{
+    look_at_meter(timer->data);
+}
+
 static void on_reload_async(uv_async_t *async)
 {
     struct gateway *gateway = async->data;
@@ -169,6 +181,7 @@ static void on_reload_async(uv_async_t *async)
 
     if (next == NULL)
         return;
+    look_at_meter(gateway);
     inherit_health(next, gateway->catalog);
     follow_names(gateway, next);
     prober_follow(&gateway->prober, next);
@@ -184,8 +197,10 @@ static void end_workers(struct gateway *gateway)
         worker_stop(&gateway->workers[i]);
     for (unsigned i = 0; i < gateway->worker_count; i++)
         worker_join(&gateway->workers[i]);
+    look_at_meter(gateway);
     prober_close(&gateway->prober);
     uv_close((uv_handle_t *)&gateway->drain, NULL);
+    uv_close((uv_handle_t *)&gateway->meter, NULL);
     uv_close((uv_handle_t *)&gateway->health, NULL);
     uv_close((uv_handle_t *)&gateway->stop, NULL);
     uv_close((uv_handle_t *)&gateway->reload, NULL);
@@ -348,9 +363,10 @@ struct gateway *gateway_start(struct catalog *catalog, struct clerk *clerk,
     check(uv_async_init(&gateway->loop, &gateway->reload, on_reload_async) ==
           0);
     check(uv_timer_init(&gateway->loop, &gateway->drain) == 0);
+    check(uv_timer_init(&gateway->loop, &gateway->meter) == 0);
     check(uv_sem_init(&gateway->followed, 0) == 0);
     gateway->health.data = gateway->stop.data = gateway->drain.data = gateway;
-    gateway->reload.data = gateway;
+    gateway->reload.data = gateway->meter.data = gateway;
     gateway->worker_count = settings->workers;
     gateway->workers =
         must_calloc(gateway->worker_count, sizeof(*gateway->workers));
@@ -359,6 +375,8 @@ struct gateway *gateway_start(struct catalog *catalog, struct clerk *clerk,
                      &gateway->host);
     prober_open(&gateway->prober, &gateway->loop, catalog, on_probe_change,
                 gateway);
+    check(uv_timer_start(&gateway->meter, on_meter, METER_MS, METER_MS) == 0);
+    look_at_meter(gateway);
     check(uv_thread_create(&gateway->thread, gateway_main, gateway) == 0);
     return gateway;
 }

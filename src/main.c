@@ -305,6 +305,7 @@ int main(int argc, char **argv)
     struct arguments arguments = {0};
 
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on files is an error like any other */
     /* libuv would end without a word; nothing of it is large */
     (void)uv_replace_allocator(must_alloc, must_realloc, must_calloc, free);
     if (argc < 2) {

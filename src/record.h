@@ -138,6 +138,7 @@ struct record {
 
     /* whole nano-dollars; see settle/price.h */
     bool is_priced; /* `cost` is known; never 0 for want of a price */
+    bool is_hourly; /* `cost` is a share of the price of a server's hour */
     int64_t cost;
     bool has_cloud_cost;
     int64_t cloud_cost; /* what the cloud would have cost for these tokens */

@@ -32,7 +32,7 @@ static void put_escaped(struct buf *out, struct str s)
 static void put_decimal(struct buf *out, uint64_t n, unsigned decimals)
 {
     uint64_t one = 1;
-    char digits[20];
+    char digits[20] = {0};
     unsigned len = decimals;
 
     for (unsigned i = 0; i < decimals; i++)
@@ -43,7 +43,7 @@ static void put_decimal(struct buf *out, uint64_t n, unsigned decimals)
         return;
     for (unsigned i = decimals; i > 0; i--, n /= 10)
         digits[i - 1] = (char)('0' + n % 10);
-    while (digits[len - 1] == '0')
+    while (len > 0 && digits[len - 1] == '0')
         len--;
     buf_put_char(out, '.');
     buf_put(out, (struct str){digits, len});

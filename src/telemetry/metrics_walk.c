@@ -20,38 +20,49 @@ static int by_key(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
+/* How far a shard has come.  It grows on while it is read: what comes after
+ * this look is the next walk's. */
+struct extent {
+    unsigned counters, histograms;
+};
+
+static struct extent *measure_all(const struct metrics *const shards[],
+                                  unsigned shard_count, size_t *series)
+{
+    struct extent *extents = must_calloc(shard_count, sizeof(*extents));
+
+    *series = 0;
+    for (unsigned i = 0; i < shard_count; i++) {
+        extents[i].counters = atomic_load_explicit(&shards[i]->counter_count,
+                                                   memory_order_acquire);
+        extents[i].histograms = atomic_load_explicit(
+            &shards[i]->histogram_count, memory_order_acquire);
+        *series += extents[i].counters + extents[i].histograms;
+    }
+    return extents;
+}
+
 /* Of all shards, those of a key side by side. */
 static struct found *find_all(const struct metrics *const shards[],
                               unsigned shard_count, size_t *count)
 {
-    size_t cap = 0, n = 0;
-    struct found *found;
+    struct extent *extents = measure_all(shards, shard_count, count);
+    struct found *found = must_calloc(*count + 1, sizeof(*found));
+    size_t n = 0;
 
-    for (unsigned i = 0; i < shard_count; i++)
-        cap += atomic_load_explicit(&shards[i]->counter_count,
-                                    memory_order_acquire) +
-               atomic_load_explicit(&shards[i]->histogram_count,
-                                    memory_order_acquire);
-    found = must_calloc(cap + 1, sizeof(*found));
     for (unsigned i = 0; i < shard_count; i++) {
-        unsigned counters = atomic_load_explicit(&shards[i]->counter_count,
-                                                 memory_order_acquire);
-        unsigned histograms = atomic_load_explicit(&shards[i]->histogram_count,
-                                                   memory_order_acquire);
-
-        /* what has come since is the next walk's */
-        for (unsigned k = 0; k < counters && n < cap; k++)
+        for (unsigned k = 0; k < extents[i].counters; k++)
             found[n++] = (struct found){
                 shards[i]->counters[k].key,
                 atomic_load_explicit(&shards[i]->counters[k].value,
                                      memory_order_relaxed),
                 NULL};
-        for (unsigned k = 0; k < histograms && n < cap; k++)
+        for (unsigned k = 0; k < extents[i].histograms; k++)
             found[n++] = (struct found){shards[i]->histograms[k].key, 0,
                                         &shards[i]->histograms[k]};
     }
+    free(extents);
     qsort(found, n, sizeof(*found), by_key);
-    *count = n;
     return found;
 }
 

@@ -69,6 +69,23 @@ function allArrived(ids: string[], ms = 15_000): Promise<unknown> {
   return eventually(`${ids.length} generations`, () => langfuse.observations.length >= ids.length, ms);
 }
 
+/** What /metrics says became of them. */
+async function figures(weir: Weir): Promise<Record<string, number>> {
+  const text = await (await fetch(`${weir.url}/metrics`)).text();
+  const out: Record<string, number> = {};
+  for (const [, name, value] of text.matchAll(
+    /^weir_export_(?:items|dropped)_total\{exporter="langfuse",(?:result|cause)="(\w+)"\} (\d+)$/gm,
+  ))
+    if (value !== '0') out[name!] = Number(value);
+  return out;
+}
+
+const counted = (weir: Weir, expected: Record<string, number>) =>
+  eventually(`the figures are ${JSON.stringify(expected)}`, async () => {
+    const got = await figures(weir);
+    return JSON.stringify(Object.entries(got).sort()) === JSON.stringify(Object.entries(expected).sort());
+  });
+
 describe.each(['otel', 'batch'] as Mode[])('by %s', (mode) => {
   let weir: Weir;
   beforeEach(async () => {
@@ -372,6 +389,7 @@ describe.each(['otel', 'batch'] as Mode[])('on the way, by %s', (mode) => {
     ids.push(...(await tell(weir, 3)));
     await allArrived(ids);
     expect(arrived()).toEqual(ids);
+    await counted(weir, { taken: 6, delivered: 6 });
     await weir.stop();
     expect(arrived()).toEqual(ids);
   });
@@ -402,6 +420,7 @@ describe.each(['otel', 'batch'] as Mode[])('on the way, by %s', (mode) => {
     await allArrived(ids);
     expect(arrived()).toEqual(ids);
     expect(langfuse.seen).toHaveLength(2);
+    await counted(weir, { taken: 4, delivered: 2, rejected: 2 });
     await weir.says(/"telemetry was refused".*as the test wants it/);
   });
 
@@ -455,6 +474,7 @@ test('spans that were not taken are not sent again', async () => {
   const weir = await start('otel', { LANGFUSE_FLUSH_AT: '5', LANGFUSE_FLUSH_INTERVAL: '60' });
   const ids = await tell(weir, 10);
   await allArrived(ids.slice(2));
+  await counted(weir, { taken: 10, delivered: 8, rejected: 2 });
   await weir.stop();
   expect(arrived()).toEqual([...ids.slice(0, 3), ...ids.slice(5)]);
   expect(langfuse.seen.map((s) => s.count)).toEqual([5, 5]);
@@ -465,6 +485,7 @@ test('events that failed come again with the same ids, and no other', async () =
   const weir = await start('batch', { LANGFUSE_FLUSH_AT: '5', LANGFUSE_FLUSH_INTERVAL: '60' });
   const ids = await tell(weir, 5);
   await allArrived(ids);
+  await counted(weir, { taken: 5, delivered: 5 });
   await weir.stop();
   expect(arrived()).toEqual(ids);
   expect(langfuse.seen.map((s) => s.count)).toEqual([10, 5, 5]);

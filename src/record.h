@@ -45,7 +45,7 @@ struct record_try {
 };
 
 enum record_event_kind {
-    RECORD_FIRST_TOKEN, /* on its way to the caller */
+    RECORD_FIRST_TOKEN, /* of a stream, on its way to the caller */
     RECORD_RETRY,       /* the next try, at the same backend */
     RECORD_FALLBACK,    /* the next try, at another backend */
     RECORD_SPILL,       /* the same, since the one before was full */

@@ -135,6 +135,16 @@ static bool is_value(struct str value)
     return true;
 }
 
+/* Optional white space of HTTP: no other kinds. */
+static struct str trim(struct str s)
+{
+    while (s.len > 0 && (s.ptr[0] == ' ' || s.ptr[0] == '\t'))
+        s = str_slice(s, 1, s.len);
+    while (s.len > 0 && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t'))
+        s.len--;
+    return s;
+}
+
 /* Empty members are allowed, and mean nothing. */
 static bool read_members(struct str text, struct members *members)
 {
@@ -142,7 +152,7 @@ static bool read_members(struct str text, struct members *members)
 
     *members = (struct members){.count = 0};
     while (str_split(&text, ',', &member)) {
-        struct str value = str_trim(member);
+        struct str value = trim(member);
         struct str key;
 
         if (value.len == 0)

@@ -252,7 +252,7 @@ const generationBody = z
   .strictObject({
     id,
     traceId: id,
-    parentObservationId: id.optional(),
+    parentObservationId: id.nullish().transform((parent) => parent ?? undefined),
     name: z.string().min(1),
     startTime: date,
     completionStartTime: date.optional(),
@@ -344,15 +344,13 @@ export class Langfuse {
   private readonly events = new Map<string, Event>();
   private readonly sockets = new Set<Socket>();
   private server!: Server;
+  /** It stays the same when it closes and listens again. */
+  private port = 0;
 
-  static async open(port = 0): Promise<Langfuse> {
+  static async open(): Promise<Langfuse> {
     const langfuse = new Langfuse();
-    await langfuse.listen(port);
+    await langfuse.listen();
     return langfuse;
-  }
-
-  get port(): number {
-    return (this.server.address() as AddressInfo).port;
   }
 
   get url(): string {
@@ -370,13 +368,18 @@ export class Langfuse {
     };
   }
 
-  async listen(port: number): Promise<void> {
+  async listen(): Promise<void> {
     this.server = createServer((req, res) => void this.serve(req, res));
     this.server.on('connection', (socket) => {
       this.sockets.add(socket);
       socket.on('close', () => this.sockets.delete(socket));
     });
-    await new Promise<void>((done) => this.server.listen(port, '127.0.0.1', done));
+    await new Promise<void>((done) => this.server.listen(this.port, '127.0.0.1', done));
+    this.port = (this.server.address() as AddressInfo).port;
+  }
+
+  get isListening(): boolean {
+    return this.server.listening;
   }
 
   /** Gone; what it has taken stays. */

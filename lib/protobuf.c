@@ -31,36 +31,39 @@ unsigned protobuf_varint_len(uint64_t n)
     return len;
 }
 
-static void put_tag(struct buf *out, unsigned field, enum protobuf_type type)
+static size_t put_tag(char *out, unsigned field, enum protobuf_type type)
 {
-    protobuf_varint(out, field << 3 | type);
+    return put_varint(out, field << 3 | type);
 }
 
 void protobuf_u64(struct buf *out, unsigned field, uint64_t n)
 {
-    put_tag(out, field, PROTOBUF_VARINT);
-    protobuf_varint(out, n);
+    char bytes[2 * VARINT_MAX];
+    size_t len = put_tag(bytes, field, PROTOBUF_VARINT);
+
+    len += put_varint(bytes + len, n);
+    buf_put(out, (struct str){bytes, len});
 }
 
-static void put_little_endian(struct buf *out, uint64_t n, size_t len)
+static void put_fixed(struct buf *out, unsigned field, enum protobuf_type type,
+                      uint64_t n, size_t len)
 {
-    char bytes[8];
+    char bytes[VARINT_MAX + sizeof(n)];
+    size_t at = put_tag(bytes, field, type);
 
     for (size_t i = 0; i < len; i++)
-        bytes[i] = (char)(n >> 8 * i);
-    buf_put(out, (struct str){bytes, len});
+        bytes[at + i] = (char)(n >> 8 * i);
+    buf_put(out, (struct str){bytes, at + len});
 }
 
 void protobuf_fixed64(struct buf *out, unsigned field, uint64_t n)
 {
-    put_tag(out, field, PROTOBUF_FIXED64);
-    put_little_endian(out, n, 8);
+    put_fixed(out, field, PROTOBUF_FIXED64, n, 8);
 }
 
 void protobuf_fixed32(struct buf *out, unsigned field, uint32_t n)
 {
-    put_tag(out, field, PROTOBUF_FIXED32);
-    put_little_endian(out, n, 4);
+    put_fixed(out, field, PROTOBUF_FIXED32, n, 4);
 }
 
 void protobuf_double(struct buf *out, unsigned field, double n)
@@ -73,8 +76,11 @@ void protobuf_double(struct buf *out, unsigned field, double n)
 
 void protobuf_head(struct buf *out, unsigned field, size_t len)
 {
-    put_tag(out, field, PROTOBUF_BYTES);
-    protobuf_varint(out, len);
+    char bytes[2 * VARINT_MAX];
+    size_t at = put_tag(bytes, field, PROTOBUF_BYTES);
+
+    at += put_varint(bytes + at, len);
+    buf_put(out, (struct str){bytes, at});
 }
 
 void protobuf_bytes(struct buf *out, unsigned field, struct str bytes)
@@ -83,10 +89,35 @@ void protobuf_bytes(struct buf *out, unsigned field, struct str bytes)
     buf_put(out, bytes);
 }
 
+/* Attributes are most of what telemetry says: room is made once for each, and
+ * its bytes are put there without asking again. */
+char *protobuf_room(struct buf *out, size_t len)
+{
+    if ((out->cap - out->len < len && !buf_reserve(out, len)) || out->failed)
+        return NULL;
+    return out->ptr + out->len;
+}
+
+char *protobuf_at_head(char *at, unsigned field, size_t len)
+{
+    at += put_tag(at, field, PROTOBUF_BYTES);
+    return at + put_varint(at, len);
+}
+
+char *protobuf_at_bytes(char *at, unsigned field, struct str bytes)
+{
+    at = protobuf_at_head(at, field, bytes.len);
+    if (bytes.len > 0)
+        memcpy(at, bytes.ptr, bytes.len);
+    return at + bytes.len;
+}
+
 size_t protobuf_open(struct buf *out, unsigned field)
 {
-    put_tag(out, field, PROTOBUF_BYTES);
-    buf_put(out, (struct str){"\0\0", USUAL_LEN});
+    char bytes[VARINT_MAX + USUAL_LEN] = {0};
+    size_t len = put_tag(bytes, field, PROTOBUF_BYTES);
+
+    buf_put(out, (struct str){bytes, len + USUAL_LEN});
     return out->len;
 }
 

@@ -23,6 +23,13 @@ void protobuf_bytes(struct buf *out, unsigned field, struct str bytes);
 /* The head of a message whose length is known. */
 void protobuf_head(struct buf *out, unsigned field, size_t len);
 
+/* Room for `len` bytes behind those that are there, NULL when there is none;
+ * what is put there counts once `out->len` says so.  The two below write a
+ * field's head, or all of it, at a place and return the next one. */
+char *protobuf_room(struct buf *out, size_t len);
+char *protobuf_at_head(char *at, unsigned field, size_t len);
+char *protobuf_at_bytes(char *at, unsigned field, struct str bytes);
+
 /* A message whose length is not: open, its fields, close with what open gave.
  * May be nested. */
 size_t protobuf_open(struct buf *out, unsigned field);

@@ -126,7 +126,8 @@ void exchange_settle(struct exchange *x)
     settle(record, now);
     exchange_record_price(x);
     metrics_count(&x->worker->metrics, record, &x->catalog->claude);
-    if (x->target > 0 && record->tier != TIER_NONE)
+    if (x->target > 0 && x->target < x->choice.target_count &&
+        record->tier != TIER_NONE)
         metrics_count_fallback(&x->worker->metrics,
                                x->choice.targets[0].backend,
                                exchange_target(x)->backend, x->cause);

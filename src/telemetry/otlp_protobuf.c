@@ -79,19 +79,31 @@ static unsigned attributes_field(const struct otlp_writer *w)
     return w->in_event ? EVENT_ATTRIBUTES : SPAN_ATTRIBUTES;
 }
 
-/* A KeyValue up to its value, which takes `len` bytes. */
-static void put_key(struct buf *out, unsigned field, struct str key, size_t len)
+/* A KeyValue up to its value, which takes `len` bytes: where that goes. */
+static char *put_key(struct buf *out, unsigned field, struct str key,
+                     size_t len)
 {
-    protobuf_head(out, field, size_of(key.len) + size_of(len));
-    protobuf_bytes(out, KEY_VALUE_KEY, key);
-    protobuf_head(out, KEY_VALUE_VALUE, len);
+    size_t whole = size_of(key.len) + size_of(len);
+    char *at = protobuf_room(out, size_of(whole));
+
+    if (at == NULL)
+        return NULL;
+    at = protobuf_at_head(at, field, whole);
+    at = protobuf_at_bytes(at, KEY_VALUE_KEY, key);
+    at = protobuf_at_head(at, KEY_VALUE_VALUE, len);
+    out->len = (size_t)(at - out->ptr);
+    return at;
 }
 
 static void put_attribute(struct buf *out, unsigned field, struct str key,
                           struct str value)
 {
-    put_key(out, field, key, size_of(value.len));
-    protobuf_bytes(out, VALUE_STRING, value);
+    char *at = put_key(out, field, key, size_of(value.len));
+
+    if (at == NULL)
+        return;
+    at = protobuf_at_bytes(at, VALUE_STRING, value);
+    out->len = (size_t)(at - out->ptr);
 }
 
 static void put_str(struct otlp_writer *w, struct str key, struct str value)
@@ -104,8 +116,8 @@ static void put_i64(struct otlp_writer *w, struct str key, int64_t value)
 {
     if (!otlp_may_put(w))
         return;
-    put_key(&w->spans, attributes_field(w), key,
-            1 + protobuf_varint_len((uint64_t)value));
+    (void)put_key(&w->spans, attributes_field(w), key,
+                  1 + protobuf_varint_len((uint64_t)value));
     protobuf_u64(&w->spans, VALUE_INT, (uint64_t)value);
 }
 
@@ -113,7 +125,7 @@ static void put_double(struct otlp_writer *w, struct str key, double value)
 {
     if (!otlp_may_put(w))
         return;
-    put_key(&w->spans, attributes_field(w), key, 1 + sizeof(uint64_t));
+    (void)put_key(&w->spans, attributes_field(w), key, 1 + sizeof(uint64_t));
     protobuf_double(&w->spans, VALUE_DOUBLE, value);
 }
 
@@ -121,7 +133,7 @@ static void put_bool(struct otlp_writer *w, struct str key, bool value)
 {
     if (!otlp_may_put(w))
         return;
-    put_key(&w->spans, attributes_field(w), key, 2);
+    (void)put_key(&w->spans, attributes_field(w), key, 2);
     protobuf_u64(&w->spans, VALUE_BOOL, value);
 }
 
@@ -134,7 +146,7 @@ static void put_list(struct otlp_writer *w, struct str key, struct str value)
         return;
     value = otlp_clip(w, value);
     len = size_of(value.len); /* of the AnyValue in the list */
-    put_key(out, attributes_field(w), key, size_of(size_of(len)));
+    (void)put_key(out, attributes_field(w), key, size_of(size_of(len)));
     protobuf_head(out, VALUE_ARRAY, size_of(len));
     protobuf_head(out, ARRAY_VALUES, len);
     protobuf_bytes(out, VALUE_STRING, value);

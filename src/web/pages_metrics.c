@@ -1,17 +1,12 @@
 /* GET /metrics: in which format, and how it is packed. */
-#include <stdlib.h>
-#define ZLIB_CONST
-#include <zlib.h>
-
 #include "check.h"
+#include "gzip.h"
 #include "pages.h"
 #include "telemetry/exposition.h"
 
 enum {
     TEXT_MAX = 64 << 20,
     PACKED_FROM = 1024, /* bytes: below them packing gains nothing */
-    /* the fastest: the text repeats itself so much that it is enough */
-    PACKED_LEVEL = 1,
     QUALITY_MAX = 1000,
 };
 
@@ -141,29 +136,13 @@ static bool takes_gzip(const struct head *head)
 
 /* --- the answer ---------------------------------------------------------- */
 
-/* False, and nothing is said, when zlib will not. */
 static bool pack(struct str text, struct buf *out)
 {
-    enum { WINDOW = 15, AS_GZIP = 16, MEMORY = 8 };
-    z_stream z = {0};
-    int status;
+    struct gzip *gzip = gzip_new();
+    bool is_packed = gzip_pack(gzip, text, out);
 
-    if (text.len > UINT32_MAX / 2 ||
-        deflateInit2(&z, PACKED_LEVEL, Z_DEFLATED, WINDOW + AS_GZIP, MEMORY,
-                     Z_DEFAULT_STRATEGY) != Z_OK)
-        return false;
-    z.next_in = (z_const Bytef *)text.ptr;
-    z.avail_in = (uInt)text.len;
-    if (!buf_reserve(out, deflateBound(&z, (uLong)text.len))) {
-        (void)deflateEnd(&z);
-        return false;
-    }
-    z.next_out = (Bytef *)out->ptr;
-    z.avail_out = (uInt)out->cap;
-    status = deflate(&z, Z_FINISH);
-    out->len = z.total_out;
-    (void)deflateEnd(&z);
-    return status == Z_STREAM_END;
+    gzip_free(gzip);
+    return is_packed;
 }
 
 void page_metrics(struct reply *reply, const struct head *head,

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readText } from './exposition.ts';
 import { adopt, eventually, hello, Sim, Weir } from './harness.ts';
 
 async function freePort(): Promise<number> {
@@ -122,6 +123,8 @@ function send(port: number, path: string, body: string, headers: Record<string, 
 class Tally {
   readonly counts: Record<string, Record<string, number>> = {};
   readonly traces = new Set<string>();
+  /** In nano-dollars, of Claude Sonnet 4.6. */
+  cost = 0;
 
   add(family: string, key: string, n = 1): void {
     const counts = (this.counts[family] ??= {});
@@ -192,7 +195,10 @@ async function ask(port: number, kind: Kind, tally: Tally): Promise<void> {
   tally.add('tries', `${tier} ok`);
   tally.add('tokens', `${tier} input`, usage.prompt_tokens);
   tally.add('tokens', `${tier} output`, usage.completion_tokens);
-  tally.add('tokens', `${tier} cache_read`, usage.prompt_tokens_details?.cached_tokens ?? 0);
+  const cached = usage.prompt_tokens_details?.cached_tokens ?? 0;
+  tally.add('tokens', `${tier} cache_read`, cached);
+  if (tier === 'cloud')
+    tally.cost += (usage.prompt_tokens - cached) * 3000 + cached * 300 + usage.completion_tokens * 15_000;
   if (text.startsWith('data:')) tally.add('first tokens', tier);
 }
 
@@ -213,13 +219,14 @@ async function load(port: number, count: number, tally: Tally): Promise<void> {
 
 const tally = new Tally();
 const total = 2700;
+const folder = mkdtempSync(join(tmpdir(), 'weir-ledger-'));
 let sim: Sim;
 let weir: Weir;
 let prometheus: Prometheus;
 
 beforeAll(async () => {
   sim = await Sim.start('--tokens-per-second', '1000');
-  weir = await Weir.between(sim, { WEIR_WORKERS: '2' });
+  weir = await Weir.between(sim, { WEIR_WORKERS: '2', LEDGER_PATH: join(folder, 'ledger.db') });
   prometheus = new Prometheus(await freePort(), weir.port);
   await prometheus.ready();
   await load(weir.port, total, tally);
@@ -229,6 +236,7 @@ afterAll(async () => {
   await prometheus?.stop();
   await weir?.stop();
   await sim?.stop();
+  rmSync(folder, { recursive: true });
 });
 
 describe('what Prometheus has counted is what was sent', () => {
@@ -246,6 +254,27 @@ describe('what Prometheus has counted is what was sent', () => {
     expect(await prometheus.sums('weir_tokens_total{type!~"cache_write|reasoning"}', 'tier', 'type')).toEqual(tally.counts.tokens);
     const [usage] = await prometheus.query('sum(gen_ai_client_token_usage_sum{gen_ai_token_type="output"})');
     expect(Number(usage!.value[1])).toBe(tally.counts.tokens!['local output']! + tally.counts.tokens!['cloud output']!);
+  });
+
+  test('money, to the nano-dollar', async () => {
+    const families = readText(await (await fetch(`${weir.url}/metrics`)).text());
+    const spelled = families
+      .flatMap(({ samples }) => samples)
+      .filter(({ name, labels }) => name === 'weir_cost_dollars_total' && labels.tier === 'cloud')
+      .map((sample) => sample.spelled);
+    const digits = String(tally.cost).padStart(10, '0');
+    expect(spelled).toEqual([`${digits.slice(0, -9)}.${digits.slice(-9)}`.replace(/\.?0+$/, '')]);
+    const [sum] = await prometheus.query('sum(weir_cost_dollars_total{tier="cloud"}) * 1e9');
+    expect(Number(sum!.value[1])).toBeCloseTo(tally.cost, 3);
+  });
+
+  test('rows of the ledger', async () => {
+    for (const result of ['taken', 'delivered'])
+      await eventually(result, async () => {
+        const [rows] = await prometheus.query(`weir_export_items_total{exporter="ledger",result="${result}"}`);
+        return Number(rows?.value[1]) === total;
+      });
+    expect(await prometheus.sums('weir_export_dropped_total', 'exporter')).toEqual({});
   });
 
   test('times', async () => {

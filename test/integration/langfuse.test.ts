@@ -376,6 +376,22 @@ test('embeddings', async () => {
   });
 });
 
+test('what is turned away at the door is no generation', async () => {
+  const weir = await Weir.configured(
+    `local: { url: '${sim.vllm}', model: qwen2.5-7b }
+keys: [{ name: team, secret: sk-team }]
+`,
+    langfuse.env(),
+  );
+  started.push(weir);
+  expect((await ask(weir, { model: 'local', messages: hello })).answer.status).toBe(401);
+  const { id } = await ask(weir, { model: 'local', messages: hello }, { authorization: 'Bearer sk-team' });
+  expect(await generation(id)).toMatchObject({ metadata: { router_key: 'team' } });
+  await weir.stop();
+  expect(arrived()).toEqual([id]);
+  expect(JSON.stringify(langfuse.observations)).not.toContain('sk-team');
+});
+
 test('a share of the traces is chosen by their ids', async () => {
   const weir = await start('otel', { LANGFUSE_SAMPLE_RATE: '0.25' });
   const ids: string[] = [];

@@ -382,6 +382,7 @@ struct catalog *catalog_new(struct config *config)
     make_backends(&maker);
     catalog_make_rules(&maker);
     catalog_make_keys(&maker);
+    catalog_check_langfuse(&maker);
     if (config->problem_count > 0) {
         catalog_unref(catalog);
         return NULL;

@@ -1,13 +1,93 @@
 #include "telemetry.h"
 
+#include "catalog_langfuse.h"
+#include "check.h"
+#include "telemetry/langfuse.h"
+
+/* What is open so far. */
+struct opening {
+    const struct config *config;
+    struct fetcher *fetcher; /* NULL until somebody sends */
+    struct outbox_limits limits;
+    struct exporter *exporters[CLERK_EXPORTERS_MAX];
+    unsigned count;
+    struct buf *why;
+};
+
+static bool open_fetcher(struct opening *opening)
+{
+    if (opening->fetcher == NULL)
+        opening->fetcher = fetch_open(opening->why);
+    return opening->fetcher != NULL;
+}
+
+static bool add(struct opening *opening, struct exporter *exporter)
+{
+    if (exporter == NULL)
+        return false;
+    check(opening->count < CLERK_EXPORTERS_MAX);
+    opening->exporters[opening->count++] = exporter;
+    return true;
+}
+
+static bool open_langfuse(struct opening *opening)
+{
+    struct langfuse_settings settings;
+
+    langfuse_settings_read(opening->config, &settings);
+    if (!settings.is_on)
+        return true;
+    return open_fetcher(opening) &&
+           add(opening, langfuse_open(&settings, opening->fetcher,
+                                      &opening->limits, opening->why));
+}
+
+static void close_all(struct opening *opening)
+{
+    for (unsigned i = 0; i < opening->count; i++)
+        opening->exporters[i]->verbs->close(opening->exporters[i]);
+    if (opening->fetcher != NULL)
+        fetch_close(opening->fetcher);
+}
+
+static uint64_t number(const struct config *config, enum config_option option)
+{
+    return (uint64_t)config_number(&config->root, option);
+}
+
+struct outbox_limits telemetry_limits(const struct config *config)
+{
+    uint64_t memory = number(config, CONFIG_ROOT_TELEMETRY_MEMORY);
+    uint64_t spool = number(config, CONFIG_ROOT_SPOOL_BYTES);
+    uint64_t age_ms = number(config, CONFIG_ROOT_SPOOL_AGE_MS);
+
+    /* an outbox takes zeros as its own defaults */
+    return (struct outbox_limits){
+        .memory_bytes = memory > 0 ? (size_t)memory : 1,
+        .spool_dir = spool > 0
+                         ? config_text(&config->root, CONFIG_ROOT_SPOOL_DIR)
+                         : STR(""),
+        .spool_bytes = (size_t)spool,
+        .spool_age_ms = age_ms > 0 ? age_ms : INT64_MAX,
+    };
+}
+
 bool telemetry_start(const struct config *config, unsigned workers,
                      struct clerk **clerk, struct buf *why)
 {
-    struct exporter *exporters[CLERK_EXPORTERS_MAX];
-    unsigned count = 0;
+    struct opening opening = {
+        .config = config,
+        .limits = telemetry_limits(config),
+        .why = why,
+    };
 
-    (void)config;
-    (void)why;
-    *clerk = count > 0 ? clerk_start(workers, NULL, exporters, count) : NULL;
+    *clerk = NULL;
+    if (!open_langfuse(&opening)) {
+        close_all(&opening);
+        return false;
+    }
+    if (opening.count > 0)
+        *clerk = clerk_start(workers, opening.fetcher, opening.exporters,
+                             opening.count);
     return true;
 }

@@ -105,6 +105,32 @@ static void durations_need_their_unit(void **state)
     assert_values(DURATION, good, bad);
 }
 
+static void seconds_may_stand_without_their_unit(void **state)
+{
+    static const struct value_case good[] = {
+        {"0", 0}, {"5", 5000}, {"5s", 5000}, {"500ms", 500}, {"2m", 120000}};
+    static const char *const bad[] = {"",     "-5",    "2.5",
+                                      "five", "5 s x", "99999999999"};
+
+    (void)state;
+    assert_values(SECONDS, good, bad);
+}
+
+static void shares_go_from_nothing_to_all(void **state)
+{
+    static const struct value_case good[] = {
+        {"0", 0},           {"0.0", 0},
+        {"1", 1000000000},  {"1.0", 1000000000},
+        {"0.05", 50000000}, {".5", 500000000},
+        {"1.", 1000000000}, {"0.0000000019", 1}};
+    static const char *const bad[] = {"",    ".",    "-0.1",       "1.1",
+                                      "2",   "5%",   "0,5",        "1e-2",
+                                      "NaN", "0.5.", "1.000000001"};
+
+    (void)state;
+    assert_values(SHARE, good, bad);
+}
+
 static void bools_have_four_words_each(void **state)
 {
     static const struct value_case good[] = {
@@ -262,6 +288,8 @@ int main(void)
         cmocka_unit_test(ports_and_workers_have_bounds),
         cmocka_unit_test(sizes_have_units),
         cmocka_unit_test(durations_need_their_unit),
+        cmocka_unit_test(seconds_may_stand_without_their_unit),
+        cmocka_unit_test(shares_go_from_nothing_to_all),
         cmocka_unit_test(bools_have_four_words_each),
         cmocka_unit_test(words_are_known_or_not),
         cmocka_unit_test(services_are_a_list_of_words),

@@ -24,6 +24,13 @@ void exchange_release_answer(struct exchange *x)
     buf_fini(&x->held);
 }
 
+bool exchange_asks_usage(const struct exchange *x)
+{
+    return x->chat.is_stream && !x->chat.include_usage &&
+           exchange_target_format(x)->has_stream_options &&
+           exchange_target(x)->backend->asks_usage;
+}
+
 void exchange_prepare_answer(struct exchange *x)
 {
     const struct settings *settings = exchange_settings(x);
@@ -34,6 +41,7 @@ void exchange_prepare_answer(struct exchange *x)
         .shows_reasoning = settings->shows_reasoning,
         .shows_thinking = settings->shows_thinking,
         .include_usage = x->chat.include_usage,
+        .hides_usage = exchange_asks_usage(x),
         .wants_encrypted = x->chat.wants_encrypted,
         .is_stored = x->chat.is_stored && settings->store_bytes > 0,
         /* the request goes before a stream ends */

@@ -206,6 +206,9 @@ void exchange_record_price(struct exchange *x);
 
 /* What an attempt tells goes here; its context is the exchange. */
 extern const struct attempt_events exchange_answer_events;
+/* Is the router to ask for the usage of a stream that passes, the caller
+ * having not? */
+bool exchange_asks_usage(const struct exchange *x);
 /* Headers of the answer: its ids; who answered, and why. */
 void exchange_put_ids(struct exchange *x);
 void exchange_put_backend(struct exchange *x);

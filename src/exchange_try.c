@@ -131,6 +131,7 @@ static bool write_body(struct exchange *x, struct request_notes *notes,
         .is_2026_10_21 = settings->is_anthropic_2026_10_21,
         .shows_reasoning = settings->shows_reasoning,
         .caches_prompt = settings->caches_prompt,
+        .without_usage = !target->backend->asks_usage,
     };
 
     exchange_recall(x);
@@ -328,8 +329,9 @@ void exchange_send(struct exchange *x, struct replica *replica)
     if (x->is_translated)
         order.pieces[order.piece_count++] = buf_str(&x->order_body);
     else
-        order.piece_count += relay_request(&x->work, &x->chat, target->upstream,
-                                           order.pieces + 1);
+        order.piece_count +=
+            relay_request(&x->work, &x->chat, target->upstream,
+                          exchange_asks_usage(x), order.pieces + 1);
     for (size_t i = 1; i < order.piece_count; i++)
         head.body_len += order.pieces[i].len;
     pass_anthropic_headers(x, &head);

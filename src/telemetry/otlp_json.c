@@ -180,7 +180,6 @@ static void pack(const struct otlp_writer *w, struct buf *out)
 
 const struct otlp_wire otlp_json = {
     .kind = STR_INIT("otlp-traces.json"),
-    .content_type = STR_INIT("application/json"),
     .begin_span = begin_span,
     .put_str = put_str,
     .put_i64 = put_i64,

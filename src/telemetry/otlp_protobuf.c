@@ -251,7 +251,6 @@ static void pack(const struct otlp_writer *w, struct buf *out)
 
 const struct otlp_wire otlp_protobuf = {
     .kind = STR_INIT("otlp-traces.pb"),
-    .content_type = STR_INIT("application/x-protobuf"),
     .begin_span = begin_span,
     .put_str = put_str,
     .put_i64 = put_i64,

@@ -48,8 +48,7 @@ struct otlp_writer {
 };
 
 struct otlp_wire {
-    struct str kind;         /* of its batches, for the spool */
-    struct str content_type; /* by HTTP */
+    struct str kind; /* of its batches, for the spool */
     void (*begin_span)(struct otlp_writer *w, const struct otlp_span *span);
     void (*put_str)(struct otlp_writer *w, struct str key, struct str value);
     void (*put_i64)(struct otlp_writer *w, struct str key, int64_t value);

@@ -83,6 +83,19 @@ unsigned otlp_span_count(const struct record *record);
 bool otlp_may_put(struct otlp_writer *w);
 struct str otlp_clip(const struct otlp_writer *w, struct str value);
 
+/* What stands around spans as around metrics: the resource and the scope.  The
+ * fields have the same numbers for both. */
+void otlp_protobuf_pack(const struct otel *otel, struct str items,
+                        struct buf *out);
+void otlp_json_pack(const struct otel *otel, enum otel_signal signal,
+                    struct str items, struct buf *out);
+
+/* A KeyValue with a string; hexadecimal digits as bytes, nothing for none. */
+void otlp_protobuf_attribute(struct buf *out, unsigned field, struct str key,
+                             struct str value);
+void otlp_protobuf_id(struct buf *out, unsigned field, struct str digits);
+void otlp_json_attribute(struct buf *out, struct str key, struct str value);
+
 #define OTLP_SCOPE "weir"
 
 #endif

@@ -130,6 +130,7 @@ struct exporter *otlp_open(struct fetcher *fetcher,
                ? &otlp_json
                : &otlp_protobuf;
     otlp->exporter.verbs = &verbs;
+    otlp->exporter.has_spans = true;
     otlp->exporter.figures.name = STR("otlp");
     otlp->exporter.figures.items = STR("spans");
     otlp_writer_init(&otlp->writer, wire, &otlp->otel, SPANS_MAX);

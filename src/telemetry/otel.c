@@ -70,6 +70,7 @@ const char *const otel_variables[] = {
     "OTEL_BSP_MAX_QUEUE_SIZE",
     "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
     "OTEL_METRIC_EXPORT_INTERVAL",
+    "OTEL_METRIC_EXPORT_TIMEOUT",
     "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
     "OTEL_SPAN_EVENT_COUNT_LIMIT",
     "OTEL_SPAN_LINK_COUNT_LIMIT",
@@ -444,6 +445,7 @@ static void read_batches(struct otel *otel)
         otel->batch_spans = otel->queue_spans;
     }
     otel->interval_ms = number("OTEL_METRIC_EXPORT_INTERVAL", 60000, 1);
+    otel->push_timeout_ms = number("OTEL_METRIC_EXPORT_TIMEOUT", 30000, 1);
 }
 
 void otel_read(struct arena *arena, bool warns, struct otel *otel)

@@ -102,12 +102,13 @@ struct outbox_courier otlp_courier_init(struct otlp_courier *courier,
                                         size_t batch_max)
 {
     const struct otel_endpoint *endpoint = &otel->endpoints[signal];
+    uint64_t export_ms = signal == OTEL_METRICS ? otel->push_timeout_ms
+                                                : otel->export_timeout_ms;
 
     *courier = (struct otlp_courier){
         .endpoint = endpoint,
-        .timeout_ms = endpoint->timeout_ms < otel->export_timeout_ms
-                          ? endpoint->timeout_ms
-                          : otel->export_timeout_ms,
+        .timeout_ms =
+            endpoint->timeout_ms < export_ms ? endpoint->timeout_ms : export_ms,
     };
     arena_init(&courier->arena);
     arena_init(&courier->told);

@@ -370,7 +370,7 @@ static void put(struct otel *otel, struct str key, struct str value)
 static struct str instance_id(struct arena *arena)
 {
     static const char variants[] = {'8', '9', 'a', 'b'};
-    char digits[UUID_DIGITS];
+    char digits[UUID_DIGITS] = {0};
 
     trace_random_hex(digits, sizeof(digits));
     digits[12] = '4';

@@ -310,6 +310,28 @@ struct str json_member_text(const struct json_doc *doc, struct str text,
     return str_slice(text, at, at + len);
 }
 
+void json_member_cut(const struct json_doc *doc, struct str text,
+                     yyjson_val *key, size_t *at, size_t *len)
+{
+    struct str value = json_member_text(doc, text, key);
+    size_t end = (size_t)(value.ptr - text.ptr) + value.len;
+    size_t next = skip_space(text, end);
+    size_t before;
+
+    *at = json_offset(doc, key) - 1;
+    *len = end - *at;
+    if (next < text.len && text.ptr[next] == ',') {
+        *len = next + 1 - *at;
+        return;
+    }
+    for (before = *at; str_is_blank(str_slice(text, before - 1, before));)
+        before--;
+    if (text.ptr[before - 1] == ',') {
+        *len = end - (before - 1);
+        *at = before - 1;
+    }
+}
+
 size_t json_characters(yyjson_val *value)
 {
     size_t n = 0;

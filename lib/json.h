@@ -68,6 +68,10 @@ void json_member_place(const struct json_doc *doc, struct str text,
 /* The member's value as it stands in `text`, of any type. */
 struct str json_member_text(const struct json_doc *doc, struct str text,
                             yyjson_val *key);
+/* The member and the comma that goes with it: the object is the same without
+ * them, but for the member. */
+void json_member_cut(const struct json_doc *doc, struct str text,
+                     yyjson_val *key, size_t *at, size_t *len);
 /* Roughly how many characters the value takes when written: for estimates. */
 size_t json_characters(yyjson_val *value);
 

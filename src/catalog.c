@@ -228,6 +228,7 @@ static void make_backend(struct maker *m, const struct config_node *node)
         config_is_set(node, CONFIG_BACKEND_TRACEPARENT)
             ? config_number(node, CONFIG_BACKEND_TRACEPARENT) != 0
             : backend->tier == TIER_LOCAL;
+    backend->asks_usage = config_number(node, CONFIG_BACKEND_STREAM_USAGE) != 0;
     if (health.len == 0 && backend->dialect == DIALECT_OPENAI &&
         backend->tier == TIER_LOCAL)
         health = STR("/health");
@@ -280,6 +281,7 @@ static void make_short_form(struct maker *m)
         backend->tier = TIER_LOCAL;
         backend->dialect = DIALECT_OPENAI;
         backend->takes_trace = true;
+        backend->asks_usage = true;
         backend->health_path = STR("/health");
         backend->key = secret_keep(
             m->arena, config_get(root, CONFIG_ROOT_LOCAL_KEY)->secret.bytes);
@@ -387,6 +389,7 @@ struct catalog *catalog_new(struct config *config)
     catalog_make_reference(&maker);
     catalog_make_rules(&maker);
     catalog_make_keys(&maker);
+    catalog_check_langfuse(&maker);
     if (config->problem_count > 0) {
         catalog_unref(catalog);
         return NULL;

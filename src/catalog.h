@@ -87,6 +87,7 @@ struct backend {
     struct str health_path;  /* empty: it is not probed */
     struct str ca_file;      /* empty: the system's authorities */
     bool takes_trace;        /* it is told the trace that a try belongs to */
+    bool asks_usage;         /* it is asked for the usage of its streams */
     struct tls_context *tls; /* NULL when no replica needs it */
     struct replica *replicas;
     unsigned replica_count;

@@ -1,6 +1,6 @@
 /* What the files that make a catalog share: catalog.c, catalog_ways.c (the
- * ways in and out), catalog_models.c and catalog_rules.c.  Nobody else
- * includes this. */
+ * ways in and out), catalog_models.c, catalog_rules.c and catalog_langfuse.c.
+ * Nobody else includes this. */
 #ifndef WEIR_CATALOG_PRIVATE_H
 #define WEIR_CATALOG_PRIVATE_H
 
@@ -43,5 +43,7 @@ void catalog_make_default_model(struct maker *m, struct backend *backend,
  * there. */
 void catalog_make_rules(struct maker *m);
 void catalog_make_keys(struct maker *m);
+/* What is said about Langfuse; see catalog_langfuse.h for what it means. */
+void catalog_check_langfuse(struct maker *m);
 
 #endif

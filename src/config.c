@@ -640,6 +640,24 @@ static void read_file(struct config *config, const char *name)
 
 /* --- the environment ---------------------------------------------------- */
 
+/* Other names for variables: the second is asked when the first is unset. */
+static const struct {
+    enum config_option option;
+    const char *name;
+} aliases[] = {
+    {CONFIG_ROOT_LANGFUSE_URL, "LANGFUSE_HOST"},
+};
+
+static const char *read_variable(enum config_option option)
+{
+    const char *text = getenv(config_rows[option].env.ptr);
+
+    for (size_t i = 0; i < COUNT_OF(aliases); i++)
+        if (aliases[i].option == option && (text == NULL || *text == '\0'))
+            text = getenv(aliases[i].name);
+    return text == NULL || *text == '\0' ? NULL : text;
+}
+
 static void read_environment(struct config *config)
 {
     for (unsigned i = 0; i < CONFIG_OPTIONS; i++) {
@@ -649,8 +667,8 @@ static void read_environment(struct config *config)
 
         if (row->env.len == 0)
             continue;
-        text = getenv(row->env.ptr);
-        if (text == NULL || *text == '\0') /* empty is the same as unset */
+        text = read_variable((enum config_option)i);
+        if (text == NULL) /* empty is the same as unset */
             continue;
         value = value_of(&config->root, (enum config_option)i);
         *value = (struct config_value){

@@ -76,6 +76,11 @@ static const struct word builtin_tools[] = {
     {STR_INIT("drop"), CONFIG_BUILTIN_DROP},
     {{NULL, 0}, 0},
 };
+static const struct word langfuse_modes[] = {
+    {STR_INIT("otel"), CONFIG_LANGFUSE_OTEL},
+    {STR_INIT("batch"), CONFIG_LANGFUSE_BATCH},
+    {{NULL, 0}, 0},
+};
 static const struct word incoming_traces[] = {
     {STR_INIT("continue"), TRACE_CONTINUE},
     {STR_INIT("resample"), TRACE_RESAMPLE},
@@ -156,6 +161,45 @@ static bool measured(const struct word *units, bool unit_needed,
         return false;
     value->number = (int64_t)n * factor;
     return true;
+}
+
+/* A duration whose number may stand alone, as the variables of Langfuse's own
+ * libraries have it: "5". */
+static bool seconds(struct config_value *value)
+{
+    uint64_t n;
+
+    if (!str_to_u64(value->text, &n))
+        return measured(time_units, true, value);
+    if (n > INT32_MAX)
+        return false;
+    value->number = (int64_t)n * 1000;
+    return true;
+}
+
+/* 0 to 1, in billionths. */
+static bool share(struct config_value *value)
+{
+    struct str rest = value->text;
+    struct str whole;
+    uint64_t n;
+    int64_t unit = CONFIG_SHARE_ALL;
+
+    if (!str_split(&rest, '.', &whole) ||
+        (whole.len > 0 && !str_to_u64(whole, &n)))
+        return false;
+    if (whole.len == 0)
+        n = 0;
+    if (n > 1 || (whole.len == 0 && rest.len == 0))
+        return false;
+    value->number = (int64_t)n * unit;
+    for (size_t i = 0; i < rest.len; i++) {
+        if (rest.ptr[i] < '0' || rest.ptr[i] > '9')
+            return false;
+        unit /= 10;
+        value->number += unit * (rest.ptr[i] - '0');
+    }
+    return value->number <= CONFIG_SHARE_ALL;
 }
 
 static bool count(struct config_value *value, uint64_t least, uint64_t most)
@@ -277,6 +321,12 @@ const char *config_type_expects(enum config_type type)
         return "a list of chat, completions and embeddings";
     case CONFIG_TYPE_BUILTIN_TOOLS:
         return "auto, refuse or drop";
+    case CONFIG_TYPE_SECONDS:
+        return "a duration: 500ms, 5s, 1m; a number alone means seconds";
+    case CONFIG_TYPE_SHARE:
+        return "a share: 0 to 1, such as 0.05";
+    case CONFIG_TYPE_LANGFUSE_MODE:
+        return "otel or batch";
     case CONFIG_TYPE_INCOMING_TRACE:
         return "continue, resample or restart";
     case CONFIG_TYPE_USD:
@@ -347,6 +397,12 @@ bool config_value_parse(enum config_type type, struct config_value *value)
         return some_of(services, value);
     case CONFIG_TYPE_BUILTIN_TOOLS:
         return one_of(builtin_tools, value);
+    case CONFIG_TYPE_SECONDS:
+        return seconds(value);
+    case CONFIG_TYPE_SHARE:
+        return share(value);
+    case CONFIG_TYPE_LANGFUSE_MODE:
+        return one_of(langfuse_modes, value);
     case CONFIG_TYPE_INCOMING_TRACE:
         return one_of(incoming_traces, value);
     case CONFIG_TYPE_USD:

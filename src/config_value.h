@@ -27,6 +27,9 @@ enum config_type {
     CONFIG_TYPE_MODE,
     CONFIG_TYPE_SERVES,
     CONFIG_TYPE_BUILTIN_TOOLS,
+    CONFIG_TYPE_SECONDS,
+    CONFIG_TYPE_SHARE,
+    CONFIG_TYPE_LANGFUSE_MODE,
     CONFIG_TYPE_INCOMING_TRACE,
     CONFIG_TYPE_USD, /* its number: micro-dollars */
 };
@@ -37,6 +40,10 @@ enum config_builtin {
     CONFIG_BUILTIN_REFUSE,
     CONFIG_BUILTIN_DROP,
 };
+
+enum { CONFIG_SHARE_ALL = 1000000000 }; /* the number of a share of 1 */
+
+enum config_langfuse_mode { CONFIG_LANGFUSE_OTEL, CONFIG_LANGFUSE_BATCH };
 
 enum config_fallback {
     CONFIG_FALLBACK_NEVER,

@@ -55,7 +55,6 @@ struct exchange {
     void (*after)(struct exchange *x);
 
     struct record record;
-    struct record_try tries[RECORD_TRIES_MAX]; /* see record.tries_made */
     struct record_try *try; /* under way; NULL: none, or too many were made */
     struct trace trace;
     struct reply reply;
@@ -85,6 +84,7 @@ struct exchange {
     /* the try under way */
     struct attempt *attempt;
     bool is_paused;
+    uint64_t piece_us; /* of a stream: when its last piece came, clock_us() */
     struct buf order_head, order_body; /* for the backend */
     bool is_translated; /* order_body holds the chat in the target's format */
     struct names names;
@@ -206,6 +206,9 @@ void exchange_record_price(struct exchange *x);
 
 /* What an attempt tells goes here; its context is the exchange. */
 extern const struct attempt_events exchange_answer_events;
+/* Is the router to ask for the usage of a stream that passes, the caller
+ * having not? */
+bool exchange_asks_usage(const struct exchange *x);
 /* Headers of the answer: its ids; who answered, and why. */
 void exchange_put_ids(struct exchange *x);
 void exchange_put_backend(struct exchange *x);

@@ -13,12 +13,26 @@ enum {
     USER_MAX = 256,      /* bytes */
     SESSION_MAX = 200,   /* the same */
     METADATA_MAX = 4096, /* the same */
-    EVENTS_FIRST = 2,    /* most exchanges have no more of them */
 };
 
 static bool is_read(const struct exchange *x)
 {
     return x->worker->host->clerk != NULL;
+}
+
+/* The array with room for one more behind `count` items.  Few exchanges have
+ * many tries and events. */
+static void *make_room(struct exchange *x, void *items, unsigned count,
+                       size_t size)
+{
+    void *grown = items;
+
+    if ((count & (count - 1)) != 0)
+        return items; /* what it has is a power of two */
+    grown = arena_alloc(x->arena, (count == 0 ? 1 : 2 * count) * size);
+    if (count > 0)
+        memcpy(grown, items, count * size);
+    return grown;
 }
 
 /* --- the request -------------------------------------------------------- */
@@ -123,7 +137,9 @@ void exchange_record_try(struct exchange *x, struct str span_id)
     x->try = NULL;
     if (record->tries_kept == RECORD_TRIES_MAX)
         return;
-    try = &x->tries[record->tries_kept++];
+    record->tries_made = make_room(x, record->tries_made, record->tries_kept,
+                                   sizeof(*record->tries_made));
+    try = &record->tries_made[record->tries_kept++];
     *try = (struct record_try){
         .tier = target->backend->tier,
         .dialect = target->backend->dialect,
@@ -137,7 +153,6 @@ void exchange_record_try(struct exchange *x, struct str span_id)
     };
     check(span_id.len == sizeof(try->span_id));
     memcpy(try->span_id, span_id.ptr, sizeof(try->span_id));
-    record->tries_made = x->tries;
     x->try = try;
 }
 
@@ -175,39 +190,16 @@ void exchange_record_try_end(struct exchange *x, enum error error,
 
 /* --- events ------------------------------------------------------------- */
 
-/* Room for one more: few have many. */
-static struct record_event *next_event(struct exchange *x)
-{
-    struct record *record = &x->record;
-    unsigned count = record->event_count;
-    bool is_full =
-        count == 0 || (count >= EVENTS_FIRST && (count & (count - 1)) == 0);
-
-    if (count == RECORD_EVENTS_MAX)
-        return NULL;
-    if (is_full) {
-        unsigned cap = count == 0 ? EVENTS_FIRST : count * 2;
-        struct record_event *grown =
-            ARENA_ARRAY(x->arena, struct record_event, cap);
-
-        if (count > 0)
-            memcpy(grown, record->events, count * sizeof(*grown));
-        record->events = grown;
-    }
-    return &record->events[record->event_count++];
-}
-
 void exchange_record_event(struct exchange *x, enum record_event_kind kind,
                            struct str cause, const struct backend *backend)
 {
-    struct record_event *event;
+    struct record *record = &x->record;
 
-    if (!is_read(x))
+    if (!is_read(x) || record->event_count == RECORD_EVENTS_MAX)
         return;
-    event = next_event(x);
-    if (event == NULL)
-        return;
-    *event = (struct record_event){
+    record->events = make_room(x, record->events, record->event_count,
+                               sizeof(*record->events));
+    record->events[record->event_count++] = (struct record_event){
         .kind = kind,
         .at_us =
             kind == RECORD_FIRST_TOKEN ? x->record.first_token_us : clock_us(),

@@ -74,7 +74,7 @@ void exchange_try_failed(struct exchange *x, const struct chat_error *error)
     x->has_error = true;
     exchange_record_try_end(x, error->error, clock_us());
     deadline_clear(&x->first_token);
-    metrics_count_try(&x->worker->metrics, target->backend->tier, TRY_FAILED);
+    metrics_count_try(&x->worker->metrics, target->backend, TRY_FAILED);
     if (error->error == ERR_BACKEND_STATUS || error->error == ERR_BACKEND_BUSY)
         cause = arena_printf(x->arena, "%d",
                              x->head.status >= 400 ? x->head.status
@@ -131,6 +131,7 @@ static bool write_body(struct exchange *x, struct request_notes *notes,
         .is_2026_10_21 = settings->is_anthropic_2026_10_21,
         .shows_reasoning = settings->shows_reasoning,
         .caches_prompt = settings->caches_prompt,
+        .without_usage = !target->backend->asks_usage,
     };
 
     exchange_recall(x);
@@ -242,16 +243,6 @@ static void translate(struct exchange *x)
     x->dropped_count = notes.dropped_count;
 }
 
-/* An id of the caller's choosing may come twice; vLLM wants each once. */
-static struct str upstream_id(struct exchange *x)
-{
-    char suffix[9] = {'-'};
-
-    trace_random_hex(suffix + 1, sizeof(suffix) - 1);
-    return arena_join(x->arena, x->record.id,
-                      (struct str){suffix, sizeof(suffix)});
-}
-
 /* What a caller who speaks Anthropic's format tells a backend that does, too.
  * They are the caller's words: plain ones, and not too many. */
 static struct str plain_words(struct str words, size_t most)
@@ -297,13 +288,18 @@ static void pass_anthropic_headers(const struct exchange *x,
 static void note_try(struct exchange *x, char parent[TRACE_PARENT_LEN],
                      struct order *order)
 {
-    char span_id[TRACE_SPAN_LEN];
+    enum { SUFFIX = 8 };
+    char digits[1 + TRACE_SPAN_LEN] = {'-'};
+    char *span_id = digits + 1;
 
-    trace_random_hex(span_id, sizeof(span_id));
+    trace_random_hex(span_id, TRACE_SPAN_LEN);
     order->traceparent = trace_parent_of_try(&x->trace, span_id, parent);
     order->tracestate = x->trace.state;
+    /* One of the caller's choosing may come twice; vLLM wants each once. */
+    order->request_id =
+        arena_join(x->arena, x->record.id, (struct str){digits, 1 + SUFFIX});
     exchange_record_move(x);
-    exchange_record_try(x, (struct str){span_id, sizeof(span_id)});
+    exchange_record_try(x, (struct str){span_id, TRACE_SPAN_LEN});
     x->asked = exchange_target(x)->backend;
 }
 
@@ -326,7 +322,6 @@ void exchange_send(struct exchange *x, struct replica *replica)
         .method = STR("POST"),
         .path = exchange_target_format(x)->path,
         .wants_stream = x->chat.is_stream,
-        .request_id = upstream_id(x),
     };
 
     x->replica = replica;
@@ -334,8 +329,9 @@ void exchange_send(struct exchange *x, struct replica *replica)
     if (x->is_translated)
         order.pieces[order.piece_count++] = buf_str(&x->order_body);
     else
-        order.piece_count += relay_request(&x->work, &x->chat, target->upstream,
-                                           order.pieces + 1);
+        order.piece_count +=
+            relay_request(&x->work, &x->chat, target->upstream,
+                          exchange_asks_usage(x), order.pieces + 1);
     for (size_t i = 1; i < order.piece_count; i++)
         head.body_len += order.pieces[i].len;
     pass_anthropic_headers(x, &head);

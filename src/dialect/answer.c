@@ -12,6 +12,7 @@ void answer_init(struct answer *answer, struct arena *arena,
 {
     *answer = (struct answer){.from = from, .to = to, .style = *style};
     arena_init(&answer->kept);
+    answer->facts.seeks_usage = style->hides_usage;
     answer->quoted_model = json_quote(arena, style->model);
     sse_decoder_init(&answer->sse, max_event);
     if (passes(answer) || to->never_streams)
@@ -101,9 +102,10 @@ static void relay_one(struct answer *answer, struct arena *scratch,
         return;
     }
     note_relayed_id(answer);
-    relay_chunk(event_name(answer, event->name), event->data, facts,
-                answer->quoted_model, answer->out);
     take_facts(answer);
+    if (!answer->style.hides_usage || !facts->is_usage)
+        relay_chunk(event_name(answer, event->name), event->data, facts,
+                    answer->quoted_model, answer->out);
     if (facts->is_last)
         answer->status = ANSWER_ENDED;
 }

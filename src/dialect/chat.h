@@ -195,6 +195,11 @@ struct chat {
     struct str service_tier;
     bool is_stream;
     bool include_usage; /* the stream's last chunk shall bear it */
+    /* Where the value of stream_options stands in `body`, and that of its
+     * include_usage; 0, 0 when absent.  Of an object the length is 0. */
+    size_t options_at, options_len;
+    bool has_stream_options; /* at least one */
+    size_t usage_at, usage_len;
 
     /* Members that have no place in the common form, each once: of the top
      * level, or deeper ones by their path without indexes

@@ -157,6 +157,40 @@ void field_note_obfuscation(struct field_reader *r, yyjson_val *options)
                    STR("stream_options.include_obfuscation"));
 }
 
+/* Of a name that is there twice servers take the last. */
+static yyjson_val *place_usage(struct chat *chat, yyjson_val *options)
+{
+    yyjson_val *usage = NULL;
+
+    json_each_member (key, value, options) {
+        if (!str_eq(json_text(key), STR("include_usage")))
+            continue;
+        usage = value;
+        json_member_place(&chat->doc, chat->body, key, &chat->usage_at,
+                          &chat->usage_len);
+    }
+    return yyjson_is_null(usage) ? NULL : usage;
+}
+
+bool field_stream_options(struct field_reader *r, yyjson_val *value)
+{
+    static const struct str known[] = {STR_INIT("include_usage"),
+                                       STR_INIT("include_obfuscation")};
+    yyjson_val *usage;
+
+    if (!yyjson_is_obj(value))
+        return field_wrong_type(r, STR("stream_options"), "an object", value);
+    field_note_obfuscation(r, value);
+    FIELD_NOTE_OTHERS(r, value, "stream_options.", known);
+    r->chat->has_stream_options = yyjson_obj_size(value) > 0;
+    usage = place_usage(r->chat, value);
+    if (usage != NULL && !yyjson_is_bool(usage))
+        return field_wrong_type(r, STR("stream_options.include_usage"),
+                                "true or false", usage);
+    r->chat->include_usage = json_is_true(usage);
+    return true;
+}
+
 bool field_temperature(struct field_reader *r, yyjson_val *value)
 {
     return field_number(r, value, "temperature", &r->chat->temperature);
@@ -216,6 +250,9 @@ static bool read_member(struct field_reader *r, const struct field *fields,
         if (fields[i].read == field_model)
             json_member_place(&chat->doc, chat->body, key, &chat->model_at,
                               &chat->model_len);
+        if (fields[i].read == field_stream_options)
+            json_member_place(&chat->doc, chat->body, key, &chat->options_at,
+                              &chat->options_len);
         return yyjson_is_null(value) || fields[i].read(r, value);
     }
     if (!yyjson_is_null(value))

@@ -40,6 +40,8 @@ bool field_number(struct field_reader *r, yyjson_val *value, const char *name,
                   struct str *out);
 bool field_model(struct field_reader *r, yyjson_val *value);
 bool field_stream(struct field_reader *r, yyjson_val *value);
+/* The stream_options of Chat Completions and of plain completions. */
+bool field_stream_options(struct field_reader *r, yyjson_val *value);
 bool field_temperature(struct field_reader *r, yyjson_val *value);
 bool field_top_p(struct field_reader *r, yyjson_val *value);
 bool field_top_k(struct field_reader *r, yyjson_val *value);

@@ -23,6 +23,7 @@ struct request_style {
     bool is_2026_10_21;   /* that version of Anthropic's API */
     bool shows_reasoning; /* the caller shall see the thinking */
     bool caches_prompt;   /* set a cache breakpoint at the end by ourselves */
+    bool without_usage;   /* do not ask for that of a stream */
 };
 
 /* What was found out on the way, for the answer. */
@@ -49,6 +50,8 @@ struct answer_style {
     bool shows_reasoning; /* what the model thought */
     bool shows_thinking;  /* also as signed blocks, an extension */
     bool include_usage;   /* Chat Completions: in streams, too */
+    bool hides_usage;     /* of a stream that passes: the router has asked for
+                             it, and not the caller */
     bool wants_encrypted; /* Responses: signed blocks as encrypted_content */
     bool is_stored;       /* Responses: can be called up later */
     struct str echo;      /* Responses: members that repeat the request */
@@ -85,8 +88,12 @@ struct relay_facts {
     yyjson_val *root; /* as long as the arena */
     size_t model_at;  /* where the model's value stands; 0, 0 = nowhere */
     size_t model_len;
+    bool is_usage;    /* nothing but a stream's usage */
+    size_t usage_at;  /* if seeks_usage is set: where the member `usage` and */
+    size_t usage_len; /* its comma stand; 0, 0 = nowhere */
     /* of all so far */
-    bool has_token; /* content, reasoning, a refusal or a tool call */
+    bool seeks_usage; /* set by who wants to know its place */
+    bool has_token;   /* content, reasoning, a refusal or a tool call */
     enum chat_finish finish;
     struct chat_usage usage;
     struct anthropic_counts counts;
@@ -100,6 +107,8 @@ struct format {
     const struct format *with_openai;
     const struct format *with_anthropic;
     bool never_streams;
+    /* Streams tell their usage to who asks for it (stream_options). */
+    bool has_stream_options;
     /* Anthropic's callers bring headers that its backend understands, and
      * look for the request's id in one of their own. */
     bool has_anthropic_headers;

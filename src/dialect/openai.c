@@ -46,6 +46,7 @@ const struct format format_chat = {
     .path = STR_INIT("/v1/chat/completions"),
     .with_openai = &format_chat,
     .with_anthropic = &format_messages,
+    .has_stream_options = true,
     .read_request = openai_read_request,
     .write_request = openai_write_request,
     .read_answer = openai_read_answer,

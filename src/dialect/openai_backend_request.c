@@ -162,12 +162,15 @@ static void put_stops(struct openai_writer *w)
     json_close(&w->out, ']');
 }
 
-static void put_stream(struct openai_writer *w)
+static void put_stream(struct openai_writer *w,
+                       const struct request_style *style)
 {
     if (!w->chat->is_stream)
         return;
     json_key(&w->out, STR("stream"));
     json_put_bool(&w->out, true);
+    if (style->without_usage)
+        return;
     json_key(&w->out, STR("stream_options"));
     json_put_raw(&w->out, w->chat->words->starts_with_usage
                               ? STR("{\"include_usage\":true,"
@@ -240,7 +243,7 @@ static bool put_request(struct openai_writer *w,
     put_stops(w);
     if (chat->user.len > 0 && user_has_a_place(chat))
         json_member_str(&w->out, STR("user"), chat->user);
-    put_stream(w);
+    put_stream(w, style);
     json_close(&w->out, '}');
     note_dropped(w, tool_count);
     return true;

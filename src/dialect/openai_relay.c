@@ -72,9 +72,12 @@ static bool relay_read(struct arena *arena, struct str json,
     struct json_doc doc;
     struct json_error ignored;
     bool has_choices = false;
+    bool is_empty = false;
+    bool has_usage = false;
 
     facts->is_error = false;
     facts->model_at = facts->model_len = 0;
+    facts->usage_at = facts->usage_len = 0;
     if (!json_read(arena, json, &doc, &ignored) || !yyjson_is_obj(doc.root))
         return false;
     facts->root = doc.root;
@@ -83,6 +86,7 @@ static bool relay_read(struct arena *arena, struct str json,
 
         if (str_eq(name, STR("choices"))) {
             has_choices = yyjson_is_arr(value);
+            is_empty = has_choices && yyjson_arr_size(value) == 0;
             json_each_item (choice, value) {
                 read_choice(choice, facts, is_plain);
             }
@@ -92,10 +96,15 @@ static bool relay_read(struct arena *arena, struct str json,
                                   &facts->model_len);
         } else if (str_eq(name, STR("usage"))) {
             openai_read_usage(value, &facts->usage);
+            has_usage = yyjson_is_obj(value);
+            if (facts->seeks_usage && facts->usage_len == 0)
+                json_member_cut(&doc, json, key, &facts->usage_at,
+                                &facts->usage_len);
         } else if (str_eq(name, STR("error"))) {
             facts->is_error = !yyjson_is_null(value);
         }
     }
+    facts->is_usage = is_empty && has_usage;
     return has_choices || facts->is_error;
 }
 

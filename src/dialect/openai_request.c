@@ -354,24 +354,6 @@ static bool read_modalities(struct field_reader *r, yyjson_val *value)
     return true;
 }
 
-static bool read_stream_options(struct field_reader *r, yyjson_val *value)
-{
-    static const struct str known[] = {STR_INIT("include_usage"),
-                                       STR_INIT("include_obfuscation")};
-    yyjson_val *usage;
-
-    if (!yyjson_is_obj(value))
-        return field_wrong_type(r, STR("stream_options"), "an object", value);
-    field_note_obfuscation(r, value);
-    FIELD_NOTE_OTHERS(r, value, "stream_options.", known);
-    usage = json_get(value, STR("include_usage"));
-    if (usage != NULL && !yyjson_is_bool(usage))
-        return field_wrong_type(r, STR("stream_options.include_usage"),
-                                "true or false", usage);
-    r->chat->include_usage = json_is_true(usage);
-    return true;
-}
-
 /* Fields that have no place in the common form; at these values they ask for
  * what is so anyhow. */
 
@@ -454,7 +436,7 @@ const struct field openai_fields[] = {
     {STR_INIT("functions"), read_functions},
     {STR_INIT("function_call"), read_function_choice},
     {STR_INIT("response_format"), read_format},
-    {STR_INIT("stream_options"), read_stream_options},
+    {STR_INIT("stream_options"), field_stream_options},
     {STR_INIT("stop"), read_stop},
     {STR_INIT("top_p"), field_top_p},
     {STR_INIT("top_k"), field_top_k},

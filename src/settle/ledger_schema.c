@@ -53,7 +53,7 @@ int ledger_pragma(struct sqlite3 *db, const char *sql, int64_t *out)
 
 static int run_step(struct sqlite3 *db, unsigned version)
 {
-    struct str step;
+    struct str step = {NULL, 0};
     struct buf sql;
     int code;
 

@@ -40,6 +40,11 @@ static inline void figures_add(_Atomic uint64_t *figure, uint64_t n)
     atomic_fetch_add_explicit(figure, n, memory_order_relaxed);
 }
 
+static inline void figures_sub(_Atomic uint64_t *figure, uint64_t n)
+{
+    atomic_fetch_sub_explicit(figure, n, memory_order_relaxed);
+}
+
 static inline void figures_set(_Atomic uint64_t *figure, uint64_t n)
 {
     atomic_store_explicit(figure, n, memory_order_relaxed);

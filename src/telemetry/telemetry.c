@@ -1,15 +1,49 @@
 #include "telemetry.h"
 
+#include "catalog_langfuse.h"
 #include "check.h"
 #include "settle/ledger.h"
+#include "telemetry/langfuse.h"
+#include "telemetry/otlp.h"
+
+static uint64_t number(const struct config *config, enum config_option option)
+{
+    return (uint64_t)config_number(&config->root, option);
+}
+
+struct outbox_limits telemetry_limits(const struct config *config)
+{
+    uint64_t memory = number(config, CONFIG_ROOT_TELEMETRY_MEMORY);
+    uint64_t spool = number(config, CONFIG_ROOT_SPOOL_BYTES);
+    uint64_t age_ms = number(config, CONFIG_ROOT_SPOOL_AGE_MS);
+
+    /* an outbox takes zeros as its own defaults */
+    return (struct outbox_limits){
+        .memory_bytes = memory > 0 ? (size_t)memory : 1,
+        .spool_dir = spool > 0
+                         ? config_text(&config->root, CONFIG_ROOT_SPOOL_DIR)
+                         : STR(""),
+        .spool_bytes = (size_t)spool,
+        .spool_age_ms = age_ms > 0 ? age_ms : INT64_MAX,
+    };
+}
 
 /* What is open so far. */
 struct opening {
     const struct config *config;
+    struct fetcher *fetcher; /* NULL until somebody sends */
+    struct outbox_limits limits;
     struct exporter *exporters[CLERK_EXPORTERS_MAX];
     unsigned count;
     struct buf *why;
 };
+
+static bool open_fetcher(struct opening *opening)
+{
+    if (opening->fetcher == NULL)
+        opening->fetcher = fetch_open(opening->why);
+    return opening->fetcher != NULL;
+}
 
 static bool add(struct opening *opening, struct exporter *exporter)
 {
@@ -34,23 +68,52 @@ static bool open_ledger(struct opening *opening)
            add(opening, ledger_open(&options, opening->why));
 }
 
+static bool open_langfuse(struct opening *opening)
+{
+    struct langfuse_settings settings;
+
+    langfuse_settings_read(opening->config, &settings);
+    if (!settings.is_on)
+        return true;
+    return open_fetcher(opening) &&
+           add(opening, langfuse_open(&settings, opening->fetcher,
+                                      &opening->limits, opening->why));
+}
+
+static bool open_otlp(struct opening *opening)
+{
+    if (!otlp_is_wanted())
+        return true;
+    return open_fetcher(opening) &&
+           add(opening,
+               otlp_open(opening->fetcher, &opening->limits, opening->why));
+}
+
 static void close_all(struct opening *opening)
 {
     for (unsigned i = 0; i < opening->count; i++)
         opening->exporters[i]->verbs->close(opening->exporters[i]);
+    if (opening->fetcher != NULL)
+        fetch_close(opening->fetcher);
 }
 
 bool telemetry_start(const struct config *config, unsigned workers,
                      struct clerk **clerk, struct buf *why)
 {
-    struct opening opening = {.config = config, .why = why};
+    struct opening opening = {
+        .config = config,
+        .limits = telemetry_limits(config),
+        .why = why,
+    };
 
     *clerk = NULL;
-    if (!open_ledger(&opening)) {
+    if (!open_ledger(&opening) || !open_otlp(&opening) ||
+        !open_langfuse(&opening)) {
         close_all(&opening);
         return false;
     }
     if (opening.count > 0)
-        *clerk = clerk_start(workers, NULL, opening.exporters, opening.count);
+        *clerk = clerk_start(workers, opening.fetcher, opening.exporters,
+                             opening.count);
     return true;
 }

@@ -44,20 +44,25 @@ describe.each(tiers)('%s', (model) => {
     });
     let text = '';
     let pieces = 0;
+    let usages = 0;
     for await (const chunk of stream) {
+      usages += chunk.usage ? 1 : 0;
       const piece = chunk.choices[0]?.delta.content ?? '';
       text += piece;
       pieces += piece === '' ? 0 : 1;
     }
     const final = await stream.finalChatCompletion();
     expect(pieces).toBeGreaterThan(2);
+    expect(usages).toBe(1);
+    for await (const chunk of await client().chat.completions.create({ model, messages: ask(count), stream: true }))
+      expect(chunk.usage).toBeUndefined();
     expect(text).toBe(whole.choices[0]!.message.content);
     expect(final.choices[0]!.message.content).toBe(text);
     expect(final.usage).toMatchObject({
       prompt_tokens: whole.usage!.prompt_tokens,
       completion_tokens: whole.usage!.completion_tokens,
     });
-    expect(stage.backends).toEqual([model, model]);
+    expect(stage.backends).toEqual([model, model, model]);
   });
 
   test.each([false, true])('the tool runner answers two calls at once (stream: %s)', async (stream) => {

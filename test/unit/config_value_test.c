@@ -106,19 +106,30 @@ static void durations_need_their_unit(void **state)
     assert_values(DURATION, good, bad);
 }
 
-static void amounts_are_exact(void **state)
+static void seconds_may_stand_without_their_unit(void **state)
 {
     static const struct value_case good[] = {
-        {"0", 0},          {"3", 3000000},
-        {"0.0375", 37500}, {"12.50", 12500000},
-        {"0.000001", 1},   {"1000000", 1000000000000},
-    };
-    static const char *const bad[] = {"",    "-1",  "1e3", "0.0000001", "$3",
-                                      "1,5", ".5",  "+1",  "1000001",   "1.2.3",
-                                      "3 ",  "1.x", "nan", "USD"};
+        {"0", 0}, {"5", 5000}, {"5s", 5000}, {"500ms", 500}, {"2m", 120000}};
+    static const char *const bad[] = {"",     "-5",    "2.5",
+                                      "five", "5 s x", "99999999999"};
 
     (void)state;
-    assert_values(USD, good, bad);
+    assert_values(SECONDS, good, bad);
+}
+
+static void shares_go_from_nothing_to_all(void **state)
+{
+    static const struct value_case good[] = {
+        {"0", 0},           {"0.0", 0},
+        {"1", 1000000000},  {"1.0", 1000000000},
+        {"0.05", 50000000}, {".5", 500000000},
+        {"1.", 1000000000}, {"0.0000000019", 1}};
+    static const char *const bad[] = {"",    ".",    "-0.1",       "1.1",
+                                      "2",   "5%",   "0,5",        "1e-2",
+                                      "NaN", "0.5.", "1.000000001"};
+
+    (void)state;
+    assert_values(SHARE, good, bad);
 }
 
 static void bools_have_four_words_each(void **state)
@@ -271,6 +282,21 @@ static void every_row_has_what_the_manual_needs(void **state)
     }
 }
 
+static void amounts_are_exact(void **state)
+{
+    static const struct value_case good[] = {
+        {"0", 0},          {"3", 3000000},
+        {"0.0375", 37500}, {"12.50", 12500000},
+        {"0.000001", 1},   {"1000000", 1000000000000},
+    };
+    static const char *const bad[] = {"",    "-1",  "1e3", "0.0000001", "$3",
+                                      "1,5", ".5",  "+1",  "1000001",   "1.2.3",
+                                      "3 ",  "1.x", "nan", "USD"};
+
+    (void)state;
+    assert_values(USD, good, bad);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -278,6 +304,8 @@ int main(void)
         cmocka_unit_test(ports_and_workers_have_bounds),
         cmocka_unit_test(sizes_have_units),
         cmocka_unit_test(durations_need_their_unit),
+        cmocka_unit_test(seconds_may_stand_without_their_unit),
+        cmocka_unit_test(shares_go_from_nothing_to_all),
         cmocka_unit_test(amounts_are_exact),
         cmocka_unit_test(bools_have_four_words_each),
         cmocka_unit_test(words_are_known_or_not),

@@ -10,15 +10,15 @@
 
 void given_clean_environment(void)
 {
-    static const char *const proxies[] = {"http_proxy",  "HTTP_PROXY",
-                                          "https_proxy", "HTTPS_PROXY",
-                                          "no_proxy",    "NO_PROXY"};
+    static const char *const others[] = {
+        "http_proxy", "HTTP_PROXY", "https_proxy",  "HTTPS_PROXY",
+        "no_proxy",   "NO_PROXY",   "LANGFUSE_HOST"};
 
     for (unsigned i = 0; i < CONFIG_OPTIONS; i++)
         if (config_rows[i].env.len > 0)
             check(unsetenv(config_rows[i].env.ptr) == 0);
-    for (size_t i = 0; i < COUNT_OF(proxies); i++)
-        check(unsetenv(proxies[i]) == 0);
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        check(unsetenv(others[i]) == 0);
 }
 
 void given_file(struct str text, char path[64])

@@ -129,16 +129,19 @@ size_t oracle_step(unsigned *seed)
 }
 
 static enum answer_status run_stream(struct str bytes, bool is_translated,
-                                     unsigned seed, struct buf *out)
+                                     bool hides_usage, unsigned seed,
+                                     struct buf *out)
 {
+    struct answer_style style = oracle_style;
     enum answer_status status = ANSWER_GOES_ON;
     struct answer answer;
     struct arena memory;
 
+    style.hides_usage = hides_usage;
     arena_init(&memory);
     answer_init(&answer, &memory,
                 is_translated ? &format_messages : &format_chat, &format_chat,
-                &oracle_style, oracle_names(), EVENT_MAX);
+                &style, oracle_names(), EVENT_MAX);
     while (bytes.len > 0 && status == ANSWER_GOES_ON) {
         size_t step = oracle_step(&seed);
 
@@ -180,21 +183,127 @@ static void check_frames(struct str text, bool is_translated, bool is_fine)
     sse_decoder_fini(&decoder);
 }
 
-void oracle_stream(struct str bytes, bool is_translated, unsigned seed)
+/* The same whatever the cuts. */
+static enum answer_status check_cuts(struct str bytes, bool is_translated,
+                                     bool hides_usage, unsigned seed,
+                                     struct buf *whole)
 {
-    enum answer_status status;
-    struct buf whole;
+    enum answer_status status =
+        run_stream(bytes, is_translated, hides_usage, 0, whole);
     struct buf cut;
 
-    buf_init(&whole, OUT_MAX);
     buf_init(&cut, OUT_MAX);
-    status = run_stream(bytes, is_translated, 0, &whole);
-    check_frames(buf_str(&whole), is_translated, status == ANSWER_ENDED);
+    check_frames(buf_str(whole), is_translated, status == ANSWER_ENDED);
     for (unsigned i = 1; i <= 3; i++) {
         buf_clear(&cut);
-        check(run_stream(bytes, is_translated, seed * 3 + i, &cut) == status);
-        check(str_eq(buf_str(&whole), buf_str(&cut)));
+        check(run_stream(bytes, is_translated, hides_usage, seed * 3 + i,
+                         &cut) == status);
+        check(str_eq(buf_str(whole), buf_str(&cut)));
     }
-    buf_fini(&whole);
     buf_fini(&cut);
+    return status;
+}
+
+static struct str compact(struct arena *arena, struct str data)
+{
+    yyjson_doc *doc = oracle_parse(data, true);
+    size_t len;
+    char *json = yyjson_write(doc, 0, &len);
+    struct str text;
+
+    check(json != NULL);
+    text = arena_copy(arena, (struct str){json, len});
+    free(json);
+    yyjson_doc_free(doc);
+    return text;
+}
+
+/* Compact, without the first `usage`; empty where there is nothing else. */
+static struct str without_usage(struct arena *arena, struct str data)
+{
+    yyjson_doc *doc = oracle_parse(data, true);
+    yyjson_mut_doc *copy = yyjson_doc_mut_copy(doc, NULL);
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(copy);
+    yyjson_mut_obj_iter members;
+    yyjson_mut_val *key;
+    bool is_usage = false, is_empty = false, is_found = false;
+    struct str text = STR("");
+    size_t len;
+    char *json;
+
+    yyjson_mut_obj_iter_init(root, &members);
+    while ((key = yyjson_mut_obj_iter_next(&members)) != NULL) {
+        yyjson_mut_val *value = yyjson_mut_obj_iter_get_val(key);
+
+        /* of a member that is there twice the last one says what it is */
+        if (yyjson_mut_equals_str(key, "choices"))
+            is_empty =
+                yyjson_mut_is_arr(value) && yyjson_mut_arr_size(value) == 0;
+        if (!yyjson_mut_equals_str(key, "usage"))
+            continue;
+        is_usage = yyjson_mut_is_obj(value);
+        if (!is_found)
+            yyjson_mut_obj_iter_remove(&members);
+        is_found = true;
+    }
+    json = yyjson_mut_write(copy, 0, &len);
+    check(json != NULL);
+    if (!is_usage || !is_empty)
+        text = arena_copy(arena, (struct str){json, len});
+    free(json);
+    yyjson_mut_doc_free(copy);
+    yyjson_doc_free(doc);
+    return text;
+}
+
+static struct str next_frame(struct arena *arena, struct sse_decoder *decoder,
+                             struct str *text, bool is_hidden)
+{
+    struct sse_event event;
+    struct str data = STR("");
+
+    while (data.len == 0 && sse_next(decoder, text, &event)) {
+        if (str_starts(event.data, STR("[DONE]")))
+            data = STR("[DONE]");
+        else if (!is_hidden)
+            data = without_usage(arena, event.data);
+        else
+            data = compact(arena, event.data);
+    }
+    return data;
+}
+
+/* A caller who has not asked sees all but the usage. */
+static void check_hidden(struct str shown, struct str hidden)
+{
+    struct sse_decoder decoders[2];
+    struct arena arena;
+    struct str frame;
+
+    arena_init(&arena);
+    sse_decoder_init(&decoders[0], OUT_MAX);
+    sse_decoder_init(&decoders[1], OUT_MAX);
+    do {
+        frame = next_frame(&arena, &decoders[0], &shown, false);
+        check(str_eq(frame, next_frame(&arena, &decoders[1], &hidden, true)));
+    } while (frame.len > 0);
+    sse_decoder_fini(&decoders[0]);
+    sse_decoder_fini(&decoders[1]);
+    arena_clear(&arena);
+}
+
+void oracle_stream(struct str bytes, bool is_translated, unsigned seed)
+{
+    struct buf shown, hidden;
+    enum answer_status status;
+
+    buf_init(&shown, OUT_MAX);
+    buf_init(&hidden, OUT_MAX);
+    status = check_cuts(bytes, is_translated, false, seed, &shown);
+    if (!is_translated) {
+        check(check_cuts(bytes, false, true, seed, &hidden) == status);
+        check_hidden(buf_str(&shown), buf_str(&hidden));
+    }
+    buf_fini(&shown);
+    buf_fini(&hidden);
 }

@@ -152,6 +152,38 @@ static void any_cut_of_a_relayed_stream_is_the_same(void **state)
     assert_any_cut_is_the_same(STR(OPENAI_STREAM "data: [DONE]"), false);
 }
 
+/* What a server says that was asked for usage in each chunk. */
+#define COUNTED_STREAM                                                   \
+    "data: {\"model\":\"qwen\",\"choices\":[{\"index\":0,\"delta\":"     \
+    "{\"content\":\"a\"},\"finish_reason\":null}],\"usage\":null}\n\n"   \
+    "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":"   \
+    "\"stop\"}],\"usage\":{\"prompt_tokens\":3},\"model\":\"qwen\"}\n\n" \
+    "data: {\"model\":\"qwen\",\"choices\":[],\r\ndata: \"usage\":"      \
+    "{\"prompt_tokens\":3,\"completion_tokens\":7}}\n\n"                 \
+    "data: [DONE]\n\n"
+
+static void usage_that_nobody_asked_for_is_read_and_not_shown(void **state)
+{
+    struct run run;
+
+    (void)state;
+    style.hides_usage = true;
+    run = run_whole(STR(COUNTED_STREAM), false);
+    assert_int_equal(run.status, ANSWER_ENDED);
+    assert_true(run.usage.is_known && run.usage.input == 3 &&
+                run.usage.output == 7);
+    assert_str(buf_str(&out),
+               "data: {\"model\":\"auto\",\"choices\":[{\"index\":0,\"delta\":"
+               "{\"content\":\"a\"},\"finish_reason\":null}]}\n\n"
+               "data: {\"choices\":[{\"index\":0,\"delta\":{},"
+               "\"finish_reason\":\"stop\"}],\"model\":\"auto\"}\n\n"
+               "data: [DONE]\n\n");
+    assert_any_cut_is_the_same(STR(COUNTED_STREAM), false);
+    style.hides_usage = false;
+    assert_any_cut_is_the_same(STR(COUNTED_STREAM), false);
+    assert_has(buf_str(&out), "\"choices\":[],\ndata:");
+}
+
 static void a_translated_stream_is_chunks(void **state)
 {
     struct run run = run_whole(
@@ -499,6 +531,7 @@ int main(void)
         with_out(any_cut_of_a_relayed_stream_is_the_same),
         with_out(a_translated_stream_is_chunks),
         with_out(a_relayed_stream_is_the_same_but_for_the_model),
+        with_out(usage_that_nobody_asked_for_is_read_and_not_shown),
         with_out(a_missing_done_is_added_behind_a_finish),
         with_out(a_cut_stream_is_never_a_success),
         with_out(an_empty_stream_is_no_success),

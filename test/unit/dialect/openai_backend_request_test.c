@@ -31,6 +31,9 @@ static void a_stream_asks_for_its_usage(void **state)
     assert_member(ASK("\"stream\":true"), "stream_options",
                   "{\"include_usage\":true}");
     assert_member(ASK("\"stream\":false"), "stream_options", "");
+    posted_style.without_usage = true;
+    assert_member(ASK("\"stream\":true"), "stream_options", "");
+    posted_style.without_usage = false;
     asked_good(&p.asked, ASK("\"stream\":true"));
     words = *p.asked.chat.words;
     words.starts_with_usage = true;

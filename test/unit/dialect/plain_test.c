@@ -39,8 +39,13 @@ static void a_completion_is_read_for_the_choice(void **state)
     assert_int_equal(chat.message_count, 1);
     assert_int_equal(chat.messages[0].part_count, 2);
     assert_str(chat.messages[0].parts[1].text, "c");
+    assert_false(chat.include_usage);
     assert_true(reads(&format_completions, "{\"prompt\":\"ab\"}"));
     assert_int_equal(chat.characters, 2);
+    assert_true(reads(&format_completions,
+                      "{\"prompt\":\"ab\",\"stream_options\":"
+                      "{\"include_usage\":true}}"));
+    assert_true(chat.include_usage);
 }
 
 static void tokens_count_four_characters_each(void **state)
@@ -76,6 +81,8 @@ static void what_is_no_input_is_named(void **state)
         {&format_completions, "{\"prompt\":\"a\",\"max_tokens\":\"7\"}",
          "max_tokens"},
         {&format_completions, "{\"prompt\":\"a\",\"stream\":1}", "stream"},
+        {&format_completions, "{\"prompt\":\"a\",\"stream_options\":1}",
+         "stream_options"},
         {&format_embeddings, "{\"prompt\":\"a\"}", "input"},
         {&format_embeddings, "{\"input\":true}", "input"},
         {&format_embeddings, "{\"input\":[{}]}", "input[0]"},

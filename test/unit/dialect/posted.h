@@ -5,8 +5,7 @@
 #include "asked.h"
 #include "dialect/openai_backend.h"
 
-static const struct request_style posted_style = {.model =
-                                                      STR_INIT("up/stream")};
+static struct request_style posted_style = {.model = STR_INIT("up/stream")};
 
 struct posted {
     struct asked asked;

@@ -70,7 +70,7 @@ static void a_request_is_the_same_but_for_the_model(void **state)
         unsigned n;
 
         asked_good(&asked, cases[i].body);
-        n = relay_request(&asked.arena, &asked.chat, STR("NEW"), pieces);
+        n = relay_request(&asked.arena, &asked.chat, STR("NEW"), false, pieces);
         assert_str(joined(&asked.arena, pieces, n), cases[i].relayed);
         asked_fini(&asked);
     }
@@ -84,11 +84,74 @@ static void a_name_that_needs_escapes_is_escaped(void **state)
 
     (void)state;
     asked_good(&asked, ASK("\"model\":\"a\""));
-    n = relay_request(&asked.arena, &asked.chat, STR("a\"b\\c\n"), pieces);
+    n = relay_request(&asked.arena, &asked.chat, STR("a\"b\\c\n"), false,
+                      pieces);
     assert_has(joined(&asked.arena, pieces, n),
                "\"model\":\"a\\\"b\\\\c\\n\"}");
     assert_str(json_quote(&asked.arena, STR("qwen2.5-7b")), "\"qwen2.5-7b\"");
     asked_fini(&asked);
+}
+
+static void the_usage_of_a_stream_is_asked_for(void **state)
+{
+#define REST "\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]"
+#define ASK_IT "\"stream_options\":{\"include_usage\":true}"
+    static const struct {
+        struct str body;
+        const char *relayed;
+    } cases[] = {
+        /* absent, with the model before it, behind it, and absent, too */
+        {STR_INIT("{\"model\":\"a\",\"stream\":true," REST "}"),
+         "{" ASK_IT ",\"model\":\"NEW\",\"stream\":true," REST "}"},
+        {STR_INIT(" {\n" REST ",\"stream\":true}"),
+         " {\"model\":\"NEW\"," ASK_IT ",\n" REST ",\"stream\":true}"},
+        /* null and empty */
+        {STR_INIT("{\"stream_options\": null ,\"model\":\"a\"," REST "}"),
+         "{\"stream_options\": {\"include_usage\":true} "
+         ",\"model\":\"NEW\"," REST "}"},
+        {STR_INIT("{\"model\":\"a\"," REST ",\"stream_options\":{ }}"),
+         "{\"model\":\"NEW\"," REST
+         ",\"stream_options\":{\"include_usage\":true }}"},
+        /* not asked for, beside others, which stay as they are */
+        {STR_INIT("{" REST ",\"stream_options\":{\"x\" :1.0e0, "
+                  "\"include_usage\" : false},\"model\":\"a\"}"),
+         "{" REST ",\"stream_options\":{\"x\" :1.0e0, "
+         "\"include_usage\" : true},\"model\":\"NEW\"}"},
+        {STR_INIT("{" REST ",\"stream_options\":{\"include_usage\":null,"
+                  "\"continuous_usage_stats\":true},\"model\":\"a\"}"),
+         "{" REST ",\"stream_options\":{\"include_usage\":true,"
+         "\"continuous_usage_stats\":true},\"model\":\"NEW\"}"},
+        {STR_INIT("{" REST ",\"stream_options\":{\"x\":{\"include_usage\":"
+                  "false}},\"model\":\"a\"}"),
+         "{" REST ",\"stream_options\":{\"include_usage\":true,\"x\":{"
+         "\"include_usage\":false}},\"model\":\"NEW\"}"},
+        /* escapes, and the last of two, which is the one that servers take */
+        {STR_INIT("{\"model\":\"a\",\"stream_option\\u0073\":{"
+                  "\"\\u0069nclude_usage\":true,\"include_usage\":false}," REST
+                  "}"),
+         "{\"model\":\"NEW\",\"stream_option\\u0073\":{"
+         "\"\\u0069nclude_usage\":true,\"include_usage\":true}," REST "}"},
+        /* asked for */
+        {STR_INIT("{\"model\":\"a\",\"stream_options\":{\"include_usage\":true,"
+                  "\"continuous_usage_stats\":true}," REST "}"),
+         "{\"model\":\"NEW\",\"stream_options\":{\"include_usage\":true,"
+         "\"continuous_usage_stats\":true}," REST "}"},
+    };
+#undef ASK_IT
+#undef REST
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct str pieces[RELAY_PIECES];
+        struct asked asked;
+        unsigned n;
+
+        asked_good(&asked, cases[i].body);
+        n = relay_request(&asked.arena, &asked.chat, STR("NEW"), true, pieces);
+        assert_true(n <= RELAY_PIECES);
+        assert_str(joined(&asked.arena, pieces, n), cases[i].relayed);
+        asked_fini(&asked);
+    }
 }
 
 /* --- answers ----------------------------------------------------------------
@@ -276,6 +339,53 @@ static void an_answer_is_the_same_but_for_the_model(void **state)
     }
 }
 
+static void the_usage_of_a_chunk_can_be_left_out(void **state)
+{
+    static const struct {
+        struct str json;
+        const char *relayed;
+    } cases[] = {
+        {STR_INIT("{\"choices\":[],\"usage\":null,\"x\":1}"),
+         "{\"choices\":[],\"x\":1}"},
+        {STR_INIT("{\"choices\":[] , \"usage\" :\t{\"a\":{\"b\":\"}\"}} }"),
+         "{\"choices\":[]  }"},
+        {STR_INIT("{ \"usage\":null, \"choices\":[],\"model\":\"q\" }"),
+         "{  \"choices\":[],\"model\":\"auto\" }"},
+        {STR_INIT("{\"choices\":[],\"model\":\"q\" ,\"usage\":1.0}"),
+         "{\"choices\":[],\"model\":\"auto\" }"},
+        {STR_INIT("{\"model\":\"q\",\"us\\u0061ge\":null,\"choices\":[]}"),
+         "{\"model\":\"auto\",\"choices\":[]}"},
+        {STR_INIT("{\"choices\":[{\"usage\":null}],\"model\":\"q\"}"),
+         "{\"choices\":[{\"usage\":null}],\"model\":\"auto\"}"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct relay_facts facts = {.seeks_usage = true};
+        struct buf frame;
+
+        assert_true(openai_relay_read(&arena, cases[i].json, &facts));
+        buf_init(&frame, 1 << 16);
+        relay_chunk(STR(""), cases[i].json, &facts, STR("\"auto\""), &frame);
+        assert_str(str_slice(buf_str(&frame), 6, frame.len - 2),
+                   cases[i].relayed);
+        buf_fini(&frame);
+        /* and is not, where nobody wants that */
+        facts = facts_of(cases[i].json);
+        assert_true(facts.usage_len == 0);
+    }
+}
+
+static void only_usage_without_choices_is_nothing_but_usage(void **state)
+{
+    (void)state;
+    assert_true(facts_of(STR("{\"choices\":[],\"usage\":{}}")).is_usage);
+    assert_false(facts_of(STR("{\"choices\":[],\"usage\":null}")).is_usage);
+    assert_false(facts_of(STR("{\"choices\":[],\"x\":[]}")).is_usage);
+    assert_false(
+        facts_of(STR("{\"choices\":[{\"index\":0}],\"usage\":{}}")).is_usage);
+}
+
 #define with_arena(test) cmocka_unit_test_setup_teardown(test, begin, finish)
 
 /* --- Anthropic's own --------------------------------------------------------
@@ -376,6 +486,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_is_the_same_but_for_the_model),
         cmocka_unit_test(a_name_that_needs_escapes_is_escaped),
+        cmocka_unit_test(the_usage_of_a_stream_is_asked_for),
         with_arena(the_facts_of_an_answer_are_read),
         with_arena(only_what_a_reader_would_see_is_a_token),
         with_arena(each_finish_reason_has_its_meaning),
@@ -383,6 +494,8 @@ int main(void)
         with_arena(errors_are_told_from_answers),
         with_arena(what_is_no_answer_is_refused),
         with_arena(an_answer_is_the_same_but_for_the_model),
+        with_arena(the_usage_of_a_chunk_can_be_left_out),
+        with_arena(only_usage_without_choices_is_nothing_but_usage),
         cmocka_unit_test(a_token_of_anthropics_is_what_a_reader_sees),
         cmocka_unit_test(what_anthropic_says_adds_up),
     };

@@ -276,16 +276,16 @@ static void print_balance(const struct report *report, struct arena *arena,
     print_table(&table, out);
     out->len--; /* notes stand right below */
     if (report->all.unpriced > 0)
-        buf_printf(out, "%lld requests are unpriced and in no sum.\n",
+        buf_printf(out, "Unpriced requests, which are in no sum: %lld.\n",
                    (long long)report->all.unpriced);
     if (report->all.without_cloud_cost > 0)
         buf_printf(out,
-                   "%lld requests have no price in the cloud: what is saved "
-                   "leaves them out.\n",
+                   "Requests without a price in the cloud, which are in "
+                   "neither its cost nor the difference: %lld.\n",
                    (long long)report->all.without_cloud_cost);
     if (report->is_gpu_unknown)
-        buf_put(out, STR("Some servers have no price_per_hour: what is saved "
-                         "leaves their cost out.\n"));
+        buf_put(out, STR("Some servers have no price_per_hour: their cost is "
+                         "in no sum.\n"));
     buf_put_char(out, '\n');
 }
 

@@ -7,7 +7,9 @@ import os
 import random
 import socket
 import subprocess
+import tempfile
 import time
+import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
@@ -83,6 +85,28 @@ backends:
   - {{ name: model, tier: local, url: '{scheme}://127.0.0.1:{backend}', models: [{{ name: bench }}]{ca} }}
   - {{ name: claude, tier: cloud, url: 'http://127.0.0.1:{backend}', api_key: unused, models: [{{ name: claude-sonnet-4-6 }}] }}
 """
+
+
+# What is told beside the requests, part by part: into files of its own, and to
+# the mock, which takes all of it.  `share` is how many requests are traced,
+# in the spans and in Langfuse.
+PARTS = {
+    "ledger": lambda folder, backend, share: {"LEDGER_PATH": f"{folder}/ledger.db"},
+    "traces": lambda folder, backend, share: {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{backend}",
+        "OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": str(share)},
+    "langfuse": lambda folder, backend, share: {
+        "LANGFUSE_BASE_URL": f"http://127.0.0.1:{backend}", "LANGFUSE_PUBLIC_KEY": "bench",
+        "LANGFUSE_SECRET_KEY": "bench", "LANGFUSE_SAMPLE_RATE": str(share)},
+}
+
+
+def telemetry(folder, backend, parts, share):
+    own = tempfile.mkdtemp(dir=folder)
+    found = {"SPOOL_DIR": f"{own}/spool"} if parts else {}
+    for part in parts:
+        found.update(PARTS[part](own, backend, share))
+    return found
 
 
 def free_port():
@@ -206,7 +230,8 @@ class Gateway:
     """One gateway in front of the mock; `start_ms` is the time to its first answer."""
 
     def __init__(self, kind, folder, backend, pin, workers=1, tls=None, log="warn", wrap=None,
-                 as_it_comes=False):
+                 as_it_comes=False, parts=(), share=1):
+        """`parts` of telemetry are on: see PARTS."""
         self.port = free_port()
         self.process = None
         self.as_it_comes = as_it_comes
@@ -217,7 +242,8 @@ class Gateway:
         self.errors = open(os.path.join(folder, kind + ".stderr"), "ab")
         began = time.perf_counter()
         self.process = subprocess.Popen(pin + (wrap or []) + command, stderr=self.errors,
-                                        env={"PATH": os.environ["PATH"]})
+                                        env={"PATH": os.environ["PATH"],
+                                             **telemetry(folder, backend, parts, share)})
         while not answers(self.port):
             if self.process.poll() is not None or time.perf_counter() - began > 60:
                 stop(self.process)
@@ -252,6 +278,13 @@ class Gateway:
             port=self.port, backend=backend, workers=workers, log=log,
             scheme="https" if tls else "http", ca=f", ca_file: '{tls}'" if tls else ""))
         return [os.path.join(BUILD, "weir"), "serve", "--config", path]
+
+    def dropped(self):
+        """What was lost on the way to the ledger or a receiver, for whatever cause."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as page:
+            lines = page.read().decode().splitlines()
+        return sum(int(float(line.rsplit(" ", 1)[1])) for line in lines
+                   if line.startswith("weir_export_dropped_total{"))
 
     def pids(self):
         if self.process is None:

@@ -134,6 +134,12 @@ static bool answer(struct peer *peer)
 
     peer->texts =
         str_starts(head, STR("POST /v1/messages")) ? &anthropic : &openai;
+    /* a collector and a Langfuse, as far as a sender sees them */
+    if (str_starts(head, STR("POST /v1/traces")))
+        return put(peer, STR("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+    if (str_starts(head, STR("POST /api/public/")))
+        return put(peer, STR("HTTP/1.1 200 OK\r\nContent-Type: "
+                             "application/json\r\nContent-Length: 2\r\n\r\n{}"));
     if (is_get)
         return put(peer, STR("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
     if (peer->first != '{' || peer->last != '}')

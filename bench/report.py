@@ -7,12 +7,12 @@ import time
 from xml.sax.saxutils import escape
 
 COLUMNS = [
-    ("cpu_us", "µs CPU", 1), ("ratio", "× HAProxy", 2), ("cpu_us_at_rate", "µs CPU at a fixed rate", 1),
+    ("cpu_us", "µs CPU", 1), ("ratio", "× HAProxy", 2), ("of_weir", "× without", 3), ("cpu_us_at_rate", "µs CPU at a fixed rate", 1),
     ("added_p50_us", "added p50, µs", 0), ("added_p99_us", "added p99, µs", 0),
     ("p50_us", "p50, µs", 0), ("p99_us", "p99, µs", 0), ("p99_alone_us", "p99 without them, µs", 0),
     ("peak_rps", "peak requests/s", 0), ("events_s", "events/s", 0), ("gap_p50_us", "between events p50, µs", 0),
     ("gap_p99_us", "p99, µs", 0), ("rss_mb", "RSS, MB", 1),
-    ("idle_mb", "RSS at start, MB", 1), ("start_ms", "first answer after, ms", 0), ("errors", "errors", 0),
+    ("idle_mb", "RSS at start, MB", 1), ("start_ms", "first answer after, ms", 0), ("dropped", "dropped", 0), ("errors", "errors", 0),
 ]
 COLORS = {"haproxy": "#8b949e", "haproxy default": "#8b949e", "nginx": "#c9d1d9", "weir": "#0969da", "weir messages": "#0969da",
           "weir log": "#218bff"}

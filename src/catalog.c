@@ -250,6 +250,11 @@ static void make_backend(struct maker *m, const struct config_node *node)
     catalog_make_proxies(m, backend, node);
     make_tls(m, backend, node, CONFIG_BACKEND_CA_FILE,
              config_text(node, CONFIG_BACKEND_CA_FILE));
+    catalog_make_hour_price(backend, node, CONFIG_BACKEND_PRICE);
+    if (backend->has_hour_price && backend->tier != TIER_LOCAL)
+        config_complain(m->config, node, CONFIG_BACKEND_PRICE,
+                        "expected it for local backends alone: the cloud is "
+                        "paid by the token");
     for (unsigned i = 0; i < node->model_count; i++)
         catalog_make_model(m, backend, &node->models[i]);
     catalog_make_default_model(m, backend, node, first_model);
@@ -286,6 +291,7 @@ static void make_short_form(struct maker *m)
         make_queue(m, backend, catalog->settings.max_in_flight);
         catalog_make_proxies(m, backend, NULL);
         make_tls(m, backend, root, CONFIG_ROOT_LOCAL_URL, STR(""));
+        catalog_make_hour_price(backend, root, CONFIG_ROOT_LOCAL_PRICE);
         model = catalog_add_model(m, backend, name, name);
         model->context_window = config_number(root, CONFIG_ROOT_LOCAL_CONTEXT);
         model->max_output = config_number(root, CONFIG_ROOT_LOCAL_MAX_OUTPUT);
@@ -382,6 +388,7 @@ struct catalog *catalog_new(struct config *config)
     catalog_make_listen(&maker);
     make_claude(&maker);
     make_backends(&maker);
+    catalog_make_reference(&maker);
     catalog_make_rules(&maker);
     catalog_make_keys(&maker);
     catalog_check_langfuse(&maker);

@@ -94,6 +94,8 @@ struct backend {
     unsigned max_in_flight; /* of each replica */
     struct queue *queue;
     const struct model *default_model; /* serves chat, if one of them does */
+    bool has_hour_price;
+    int64_t hour_price; /* of each replica, micro-dollars for an hour */
 };
 
 struct model {
@@ -106,7 +108,8 @@ struct model {
     bool takes_tools;
     bool takes_structured; /* an answer in the shape of a JSON schema */
     bool takes_thinking;
-    unsigned serves; /* bits 1 << enum service */
+    unsigned serves;             /* bits 1 << enum service */
+    struct claude_tariff tariff; /* not known: see the backend's hour_price */
 };
 
 struct rule {
@@ -185,6 +188,7 @@ struct catalog {
     struct api_key *keys;
     unsigned key_count;
     struct claude_models claude;
+    struct claude_tariff reference; /* what the cloud would cost */
     /* the first of each tier that serves chat, or NULL */
     const struct backend *local;
     const struct backend *cloud;

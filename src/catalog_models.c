@@ -12,6 +12,9 @@ static void take_claude_limits(const struct catalog *catalog,
         return;
     model->context_window = claude->context_window;
     model->max_output = claude->max_output_tokens;
+    /* who calls a model of his own so pays nothing to Anthropic */
+    if (model->backend->tier == TIER_CLOUD)
+        model->tariff = claude->tariff;
 }
 
 struct model *catalog_add_model(struct maker *m, const struct backend *backend,
@@ -61,6 +64,73 @@ static void make_serves(struct maker *m, struct model *model,
                         "backend has");
 }
 
+/* A price of its own holds for prompts of every length. */
+static void make_price(struct maker *m, struct model *model,
+                       const struct config_node *node)
+{
+    struct claude_price *price = &model->tariff.price;
+    /* input and output first: caches cost as much as input if nothing is
+     * known of them */
+    const struct {
+        enum config_option option;
+        int64_t *rate;
+    } rows[] = {
+        {CONFIG_MODEL_PRICE_INPUT, &price->input},
+        {CONFIG_MODEL_PRICE_OUTPUT, &price->output},
+        {CONFIG_MODEL_PRICE_READ, &price->cache_read},
+        {CONFIG_MODEL_PRICE_WRITE_5M, &price->cache_write_5m},
+        {CONFIG_MODEL_PRICE_WRITE_1H, &price->cache_write_1h},
+    };
+    bool was_known = price->is_known;
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        price->is_known =
+            price->is_known || config_is_set(node, rows[i].option);
+    if (price->is_known == was_known && !was_known)
+        return;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        if (config_is_set(node, rows[i].option)) {
+            *rows[i].rate = config_number(node, rows[i].option);
+            model->tariff.long_prompt_tokens = 0;
+        } else if (!was_known && i < 2) {
+            config_complain(m->config, node, rows[i].option,
+                            "expected it beside the other prices: nothing "
+                            "else tells what this model costs");
+        } else if (!was_known) {
+            *rows[i].rate = price->input;
+        }
+    }
+}
+
+void catalog_make_hour_price(struct backend *backend,
+                             const struct config_node *node,
+                             enum config_option option)
+{
+    backend->has_hour_price = config_is_set(node, option);
+    if (backend->has_hour_price)
+        backend->hour_price = config_number(node, option);
+}
+
+void catalog_make_reference(struct maker *m)
+{
+    struct catalog *catalog = m->catalog;
+    const struct config_node *root = &m->config->root;
+    struct str name = config_text(root, CONFIG_ROOT_PRICE_AS);
+    const struct model *model = catalog_find_model(catalog, name);
+    const struct claude_model *claude = claude_find(&catalog->claude, name);
+
+    if (name.len == 0 && catalog->cloud != NULL)
+        model = catalog->cloud->default_model;
+    if (model != NULL)
+        catalog->reference = model->tariff;
+    else if (claude != NULL)
+        catalog->reference = claude->tariff;
+    if (name.len > 0 && !catalog->reference.price.is_known)
+        config_complain(m->config, root, CONFIG_ROOT_PRICE_AS,
+                        "expected the name of a model that has a price for "
+                        "its tokens");
+}
+
 void catalog_make_model(struct maker *m, const struct backend *backend,
                         const struct config_node *node)
 {
@@ -93,6 +163,7 @@ void catalog_make_model(struct maker *m, const struct backend *backend,
     model->takes_structured = config_number(node, CONFIG_MODEL_STRUCTURED) != 0;
     model->takes_thinking = config_number(node, CONFIG_MODEL_THINKING) != 0;
     make_serves(m, model, node);
+    make_price(m, model, node);
 }
 
 /* The first that serves chat, or else the first. */

@@ -29,6 +29,12 @@ struct model *catalog_add_model(struct maker *m, const struct backend *backend,
 /* The same from the file. */
 void catalog_make_model(struct maker *m, const struct backend *backend,
                         const struct config_node *node);
+/* What one of the backend's servers costs for an hour, if that is set. */
+void catalog_make_hour_price(struct backend *backend,
+                             const struct config_node *node,
+                             enum config_option option);
+/* What the cloud would cost.  The backends must be there. */
+void catalog_make_reference(struct maker *m);
 /* Which one stands for the backend, whose models begin at `first_model`. */
 void catalog_make_default_model(struct maker *m, struct backend *backend,
                                 const struct config_node *node,

@@ -103,6 +103,7 @@ static const struct word time_units[] = {
     {STR_INIT("s"), 1000},
     {STR_INIT("m"), 60 * 1000},
     {STR_INIT("h"), 60 * 60 * 1000},
+    {STR_INIT("d"), 24 * 60 * 60 * 1000},
     {{NULL, 0}, 0},
 };
 
@@ -293,7 +294,7 @@ const char *config_type_expects(enum config_type type)
     case CONFIG_TYPE_BYTES:
         return "a size: 1048576, 512KiB, 32MiB";
     case CONFIG_TYPE_DURATION:
-        return "a duration: 500ms, 2s, 5m, 1h; 0 switches it off";
+        return "a duration: 500ms, 2s, 5m, 1h, 90d; 0 switches it off";
     case CONFIG_TYPE_URLS:
         return "http://host[:port][/path] or https://…, or a list of them";
     case CONFIG_TYPE_REGEX:
@@ -328,6 +329,8 @@ const char *config_type_expects(enum config_type type)
         return "otel or batch";
     case CONFIG_TYPE_INCOMING_TRACE:
         return "continue, resample or restart";
+    case CONFIG_TYPE_USD:
+        return "an amount in USD: 3, 0.0375; at most six decimal places";
     }
     return "";
 }
@@ -402,6 +405,8 @@ bool config_value_parse(enum config_type type, struct config_value *value)
         return one_of(langfuse_modes, value);
     case CONFIG_TYPE_INCOMING_TRACE:
         return one_of(incoming_traces, value);
+    case CONFIG_TYPE_USD:
+        return claude_read_usd(value->text, &value->number);
     }
     return false;
 }

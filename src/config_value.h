@@ -31,6 +31,7 @@ enum config_type {
     CONFIG_TYPE_SHARE,
     CONFIG_TYPE_LANGFUSE_MODE,
     CONFIG_TYPE_INCOMING_TRACE,
+    CONFIG_TYPE_USD, /* its number: micro-dollars */
 };
 
 /* What the enums' numbers mean. */

@@ -125,7 +125,13 @@ void exchange_settle(struct exchange *x)
         record->answer_id = x->answer.id;
     exchange_record_output(x);
     settle(record, now);
-    metrics_count(&x->worker->metrics, record);
+    exchange_record_price(x);
+    metrics_count(&x->worker->metrics, record, &x->catalog->claude);
+    if (x->target > 0 && x->target < x->choice.target_count &&
+        record->tier != TIER_NONE)
+        metrics_count_fallback(&x->worker->metrics,
+                               x->choice.targets[0].backend,
+                               exchange_target(x)->backend, x->cause);
     if (x->worker->host->clerk != NULL)
         clerk_take(x->worker->host->clerk, x->worker->index, record);
     access_log(record);
@@ -407,6 +413,7 @@ static struct exchange *exchange_new(struct worker *worker,
         .operation = exchange_operation(format),
         .bytes_in = request->body_len,
         .began_us = request->began_us,
+        .received_us = clock_us(),
     };
     x->record.id = make_id(x);
     return x;
@@ -455,8 +462,8 @@ static void leave(struct exchange *x)
     if (x->is_offloaded)
         return; /* on_job_done settles */
     if (x->attempt != NULL)
-        metrics_count_try(&x->worker->metrics,
-                          exchange_target(x)->backend->tier, TRY_CANCELLED);
+        metrics_count_try(&x->worker->metrics, exchange_target(x)->backend,
+                          TRY_CANCELLED);
     /* at once: the backend must not go on for nobody */
     exchange_drop_attempt(x);
     if (x->record.tries > 0 && x->record.tier == TIER_NONE) {

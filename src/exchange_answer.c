@@ -187,7 +187,7 @@ static void finish(struct exchange *x)
 {
     x->record.usage = x->answer.usage;
     x->record.finish = x->answer.finish;
-    metrics_count_try(&x->worker->metrics, x->record.tier, TRY_OK);
+    metrics_count_try(&x->worker->metrics, exchange_target(x)->backend, TRY_OK);
     exchange_settle(x);
 }
 
@@ -203,6 +203,7 @@ static void commit_stream(struct exchange *x, bool is_whole)
     if (is_whole)
         remember_stream(x);
     exchange_record_token(x);
+    x->piece_us = x->record.first_token_us;
     reply_stream(&x->reply);
     reply_put(&x->reply, buf_str(&x->held));
     buf_fini(&x->held);
@@ -254,6 +255,20 @@ static void take_whole(struct exchange *x)
     finish(x);
 }
 
+/* How long the answer's reader had to wait for it.  The last words, which bring
+ * no content, are none. */
+static void note_piece(struct exchange *x, const struct buf *out)
+{
+    uint64_t now;
+
+    if (out->len == 0 || x->answer.finish != CHAT_FINISH_UNSET)
+        return;
+    now = clock_us();
+    metrics_count_piece(&x->worker->metrics, &x->record, now - x->piece_us,
+                        now);
+    x->piece_us = now;
+}
+
 /* What reading came to: on, or to the end. */
 static void take_status(struct exchange *x, enum answer_status status,
                         struct buf *out)
@@ -265,6 +280,8 @@ static void take_status(struct exchange *x, enum answer_status status,
         x->answer.error = (struct chat_error){.error = ERR_ANSWER_TOO_LARGE};
     }
     if (x->reply.is_stream) {
+        if (status == ANSWER_GOES_ON)
+            note_piece(x, out);
         if (status == ANSWER_ENDED)
             remember_stream(x);
         reply_put(&x->reply, buf_str(out));
@@ -368,6 +385,8 @@ static void on_end(void *ctx)
     struct exchange *x = ctx;
 
     x->attempt = NULL;
+    if (x->reading == READING_WHOLE)
+        x->record.answered_us = clock_us();
     if (x->reading == READING_ERROR) {
         take_error(x);
     } else if (x->reading == READING_WHOLE) {

@@ -84,6 +84,7 @@ struct exchange {
     /* the try under way */
     struct attempt *attempt;
     bool is_paused;
+    uint64_t piece_us; /* of a stream: when its last piece came, clock_us() */
     struct buf order_head, order_body; /* for the backend */
     bool is_translated; /* order_body holds the chat in the target's format */
     struct names names;
@@ -205,6 +206,8 @@ void exchange_record_try_end(struct exchange *x, enum error error,
 /* `cause` is borrowed. */
 void exchange_record_event(struct exchange *x, enum record_event_kind kind,
                            struct str cause, const struct backend *backend);
+/* What it cost; the record must be closed. */
+void exchange_record_price(struct exchange *x);
 
 /* --- exchange_answer.c -------------------------------------------------- */
 

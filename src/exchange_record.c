@@ -8,6 +8,7 @@
 #include "choose/content.h"
 #include "clock.h"
 #include "exchange_private.h"
+#include "settle/price.h"
 
 enum {
     USER_MAX = 256,      /* bytes */
@@ -248,4 +249,21 @@ void exchange_record_move(struct exchange *x)
         exchange_record_event(x, RECORD_SPILL, x->cause, backend);
     else
         exchange_record_event(x, RECORD_FALLBACK, x->cause, backend);
+}
+
+/* By what the target costs that was tried last. */
+void exchange_record_price(struct exchange *x)
+{
+    struct price_terms terms = {.reference = &x->catalog->reference};
+
+    if (x->record.tier != TIER_NONE && x->target < x->choice.target_count) {
+        const struct target *target = exchange_target(x);
+
+        terms.backend = target->backend;
+        if (target->model != NULL)
+            terms.tariff = &target->model->tariff;
+        else if (target->claude != NULL)
+            terms.tariff = &target->claude->tariff;
+    }
+    price_record(&x->record, &terms);
 }

@@ -74,7 +74,7 @@ void exchange_try_failed(struct exchange *x, const struct chat_error *error)
     x->has_error = true;
     exchange_record_try_end(x, error->error, clock_us());
     deadline_clear(&x->first_token);
-    metrics_count_try(&x->worker->metrics, target->backend->tier, TRY_FAILED);
+    metrics_count_try(&x->worker->metrics, target->backend, TRY_FAILED);
     if (error->error == ERR_BACKEND_STATUS || error->error == ERR_BACKEND_BUSY)
         cause = arena_printf(x->arena, "%d",
                              x->head.status >= 400 ? x->head.status

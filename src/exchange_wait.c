@@ -1,5 +1,6 @@
 /* Waiting: parked until a probe says that a backend is back, or in the queue
  * of a full one.  Both end with a deadline. */
+#include "clock.h"
 #include "exchange_private.h"
 #include "inherit.h"
 #include "log.h"
@@ -24,6 +25,8 @@ bool exchange_is_spent(const struct exchange *x, unsigned target)
 static void stand_by(struct exchange *x, uint64_t ms)
 {
     x->record.was_held = true;
+    if (x->record.tries == 0 && x->record.waited_us == 0)
+        x->record.waited_us = clock_us();
     log_say(LOG_DEBUG, "request waits", "id %.*s target %.*s",
             STR_ARG(x->record.id), STR_ARG(exchange_target(x)->backend->name));
     list_push_back(&x->worker->parked, &x->parked);

@@ -4,11 +4,16 @@
 #include <sys/resource.h>
 
 #include "check.h"
+#include "choose/fit.h"
+#include "clock.h"
 #include "inherit.h"
 #include "log.h"
+#include "settle/meter.h"
+#include "telemetry/process.h"
 
 enum {
     DRAIN_LOOK_MS = 20,
+    METER_MS = 1000,        /* between two looks at what is up */
     FLUSH_MS = 5000,        /* for telemetry, once the last request has ended */
     DESCRIPTORS = 1024,     /* of a process, when nobody tells */
     REFUSED_SAY_MS = 10000, /* a flood of callers is no flood of the log */
@@ -24,6 +29,8 @@ struct gateway {
     struct listener listener;
     struct prober prober;
     struct worker_host host;
+    struct metrics_names *names; /* that may be label values */
+    uint64_t began_wall_us;
     struct store store;
     struct worker *workers;
     unsigned worker_count;
@@ -32,7 +39,7 @@ struct gateway {
     _Atomic uint64_t refused; /* callers for whom there was no room */
     uint64_t refused_said_ms;
     uv_async_t health, stop, reload;
-    uv_timer_t drain;
+    uv_timer_t drain, meter;
     uint64_t drain_until_ms;
     bool is_closed;         /* to new callers */
     _Atomic unsigned stops; /* how often gateway_stop() was called */
@@ -57,23 +64,32 @@ static void on_health(void *ctx)
     uv_async_send(&gateway->health);
 }
 
-static void write_metrics(void *ctx, struct buf *out)
+static void tell_metrics(void *ctx, const struct metrics_visitor *visitor)
 {
     struct gateway *gateway = ctx;
+    struct str version = STR(WEIR_VERSION);
     const struct metrics **shards =
         must_calloc(gateway->worker_count, sizeof(const struct metrics *));
 
     for (unsigned i = 0; i < gateway->worker_count; i++)
         shards[i] = &gateway->workers[i].metrics;
-    metrics_write(shards, gateway->worker_count, out);
+    metrics_walk(shards, gateway->worker_count, visitor);
     free(shards);
-    metrics_family(out, "weir_connections", "Callers that are connected.",
-                   "gauge");
-    buf_printf(out, "weir_connections %u\n", callers(gateway));
-    metrics_family(out, "weir_connections_refused_total",
-                   "Callers for whom there was no room.", "counter");
-    buf_printf(out, "weir_connections_refused_total %llu\n",
-               (unsigned long long)atomic_load(&gateway->refused));
+    metrics_tell_one(visitor, FAMILY_CONNECTIONS, callers(gateway));
+    metrics_tell_one(visitor, FAMILY_REFUSED, atomic_load(&gateway->refused));
+    process_tell_clerk(visitor, gateway->host.clerk);
+    process_tell(visitor, gateway->began_wall_us);
+    metrics_tell_family(visitor, FAMILY_BUILD);
+    metrics_tell(visitor, FAMILY_BUILD, &version, 1);
+}
+
+/* The words that name a request's fate, and those of the catalog. */
+static void follow_names(struct gateway *gateway, const struct catalog *catalog)
+{
+    for (unsigned i = MISFIT_NONE + 1; i < MISFITS; i++)
+        metrics_names_add(gateway->names, NAMES_CAUSE,
+                          fit_name((enum misfit)i));
+    metrics_names_follow(gateway->names, catalog);
 }
 
 static bool is_draining(void *ctx)
@@ -148,6 +164,16 @@ static void on_probe_change(void *ctx)
     look_around(ctx);
 }
 
+static void look_at_meter(const struct gateway *gateway)
+{
+    meter_look(meter_of_process(), gateway->catalog, clock_us());
+}
+
+static void on_meter(uv_timer_t *timer)
+{
+    look_at_meter(timer->data);
+}
+
 static void on_reload_async(uv_async_t *async)
 {
     struct gateway *gateway = async->data;
@@ -155,7 +181,9 @@ static void on_reload_async(uv_async_t *async)
 
     if (next == NULL)
         return;
+    look_at_meter(gateway);
     inherit_health(next, gateway->catalog);
+    follow_names(gateway, next);
     prober_follow(&gateway->prober, next);
     for (unsigned i = 0; i < gateway->worker_count; i++)
         worker_follow(&gateway->workers[i], next);
@@ -169,8 +197,10 @@ static void end_workers(struct gateway *gateway)
         worker_stop(&gateway->workers[i]);
     for (unsigned i = 0; i < gateway->worker_count; i++)
         worker_join(&gateway->workers[i]);
+    look_at_meter(gateway);
     prober_close(&gateway->prober);
     uv_close((uv_handle_t *)&gateway->drain, NULL);
+    uv_close((uv_handle_t *)&gateway->meter, NULL);
     uv_close((uv_handle_t *)&gateway->health, NULL);
     uv_close((uv_handle_t *)&gateway->stop, NULL);
     uv_close((uv_handle_t *)&gateway->reload, NULL);
@@ -295,15 +325,19 @@ struct gateway *gateway_start(struct catalog *catalog, struct clerk *clerk,
     uint64_t descriptors = raise_descriptors();
 
     gateway->catalog = catalog;
+    gateway->began_wall_us = (uint64_t)clock_wall_us();
     gateway->descriptors = descriptors;
+    gateway->names = metrics_names_new();
+    follow_names(gateway, catalog);
     gateway->host = (struct worker_host){
         .on_health = on_health,
-        .write_metrics = write_metrics,
+        .tell_metrics = tell_metrics,
         .is_draining = is_draining,
         .on_followed = on_followed,
         .ctx = gateway,
         .store = &gateway->store,
         .clerk = clerk,
+        .names = gateway->names,
     };
     sampler_read(&gateway->host.sampler);
     store_init(&gateway->store);
@@ -316,6 +350,7 @@ struct gateway *gateway_start(struct catalog *catalog, struct clerk *clerk,
         check(uv_loop_close(&gateway->loop) == 0);
         catalog_unref(catalog);
         store_fini(&gateway->store);
+        metrics_names_free(gateway->names);
         if (clerk != NULL)
             clerk_stop(clerk, 0);
         free(gateway);
@@ -328,9 +363,10 @@ struct gateway *gateway_start(struct catalog *catalog, struct clerk *clerk,
     check(uv_async_init(&gateway->loop, &gateway->reload, on_reload_async) ==
           0);
     check(uv_timer_init(&gateway->loop, &gateway->drain) == 0);
+    check(uv_timer_init(&gateway->loop, &gateway->meter) == 0);
     check(uv_sem_init(&gateway->followed, 0) == 0);
     gateway->health.data = gateway->stop.data = gateway->drain.data = gateway;
-    gateway->reload.data = gateway;
+    gateway->reload.data = gateway->meter.data = gateway;
     gateway->worker_count = settings->workers;
     gateway->workers =
         must_calloc(gateway->worker_count, sizeof(*gateway->workers));
@@ -339,6 +375,8 @@ struct gateway *gateway_start(struct catalog *catalog, struct clerk *clerk,
                      &gateway->host);
     prober_open(&gateway->prober, &gateway->loop, catalog, on_probe_change,
                 gateway);
+    check(uv_timer_start(&gateway->meter, on_meter, METER_MS, METER_MS) == 0);
+    look_at_meter(gateway);
     check(uv_thread_create(&gateway->thread, gateway_main, gateway) == 0);
     return gateway;
 }
@@ -369,6 +407,9 @@ void gateway_join(struct gateway *gateway)
     check(uv_loop_close(&gateway->loop) == 0);
     wire_loop_fini(&gateway->wire_loop);
     uv_sem_destroy(&gateway->followed);
+    for (unsigned i = 0; i < gateway->worker_count; i++)
+        metrics_fini(&gateway->workers[i].metrics);
+    metrics_names_free(gateway->names);
     free(gateway->workers);
     /* after the last request: its account is among them */
     if (gateway->host.clerk != NULL)

@@ -1,5 +1,5 @@
 /* The command line: weir serve, check, demo, sim, options, errors, fields,
- * version, help. */
+ * metrics, version, help. */
 #include <errno.h>
 #include <locale.h>
 #include <signal.h>
@@ -18,6 +18,7 @@
 #include "error.h"
 #include "serve.h"
 #include "sim.h"
+#include "telemetry/metrics_document.h"
 
 enum { EXIT_USAGE = 2 };
 
@@ -34,6 +35,7 @@ static const char usage[] =
     "  options    list every option; --man: as the manual page weir.yaml(5)\n"
     "  errors     list every error\n"
     "  fields     list every field of a request, and what becomes of it\n"
+    "  metrics    list every metric of /metrics\n"
     "  version    print the version\n"
     "\n"
     "options of serve and check:\n"
@@ -253,6 +255,19 @@ static int command_fields(struct arguments *arguments)
     return EXIT_SUCCESS;
 }
 
+/* docs/metrics.md: the rows of metrics.def. */
+static int command_metrics(struct arguments *arguments)
+{
+    struct buf text;
+
+    (void)arguments;
+    buf_init(&text, 4 << 20);
+    metrics_document(&text);
+    print(&text);
+    buf_fini(&text);
+    return EXIT_SUCCESS;
+}
+
 static int command_demo(struct arguments *arguments)
 {
     (void)arguments;
@@ -277,12 +292,12 @@ static const struct {
     const char *name;
     int (*run)(struct arguments *arguments);
 } commands[] = {
-    {"serve", command_serve},       {"check", command_check},
-    {"demo", command_demo},         {"options", command_options},
-    {"errors", command_errors},     {"fields", command_fields},
-    {"version", command_version},   {"help", command_help},
-    {"--version", command_version}, {"--help", command_help},
-    {"-h", command_help},
+    {"serve", command_serve},     {"check", command_check},
+    {"demo", command_demo},       {"options", command_options},
+    {"errors", command_errors},   {"fields", command_fields},
+    {"metrics", command_metrics}, {"version", command_version},
+    {"help", command_help},       {"--version", command_version},
+    {"--help", command_help},     {"-h", command_help},
 };
 
 int main(int argc, char **argv)
@@ -290,6 +305,7 @@ int main(int argc, char **argv)
     struct arguments arguments = {0};
 
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on files is an error like any other */
     /* libuv would end without a word; nothing of it is large */
     (void)uv_replace_allocator(must_alloc, must_realloc, must_calloc, free);
     if (argc < 2) {

@@ -45,7 +45,7 @@ struct record_try {
 };
 
 enum record_event_kind {
-    RECORD_FIRST_TOKEN, /* on its way to the caller */
+    RECORD_FIRST_TOKEN, /* of a stream, on its way to the caller */
     RECORD_RETRY,       /* the next try, at the same backend */
     RECORD_FALLBACK,    /* the next try, at another backend */
     RECORD_SPILL,       /* the same, since the one before was full */
@@ -138,12 +138,17 @@ struct record {
 
     /* whole nano-dollars; see settle/price.h */
     bool is_priced; /* `cost` is known; never 0 for want of a price */
+    bool is_hourly; /* `cost` is a share of the price of a server's hour */
     int64_t cost;
     bool has_cloud_cost;
     int64_t cloud_cost; /* what the cloud would have cost for these tokens */
 
     /* microseconds of clock_us(); 0 = it never came to that */
     uint64_t began_us, chosen_us, first_byte_us, first_token_us, ended_us;
+    /* when all of the request was here; when it began to wait for a place or a
+     * backend, before its first try; when all of an answer in one piece had
+     * come */
+    uint64_t received_us, waited_us, answered_us;
     int64_t ended_wall_us; /* when it ended, since 1970 */
 
     enum outcome outcome; /* see settle() */

@@ -82,6 +82,7 @@ static void warn_if_ignored(const struct config *config)
 /* --- the options that stay as they are until a restart ------------------- */
 
 static const enum config_option fixed[] = {
+    /* clang-format off */
     CONFIG_ROOT_LISTEN_HOST,
     CONFIG_ROOT_LISTEN_PORT,
     CONFIG_ROOT_LISTEN_UNIX,
@@ -100,6 +101,10 @@ static const enum config_option fixed[] = {
     CONFIG_ROOT_LANGFUSE_FLUSH_MS,
     CONFIG_ROOT_LANGFUSE_FLUSH_AT,
     CONFIG_ROOT_LANGFUSE_GZIP,
+    CONFIG_ROOT_LEDGER_PATH,
+    CONFIG_ROOT_LEDGER_AGE_MS,
+    CONFIG_ROOT_LEDGER_BYTES,
+    /* clang-format on */
 };
 
 struct fixed_values {

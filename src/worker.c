@@ -11,7 +11,7 @@
 #include "log.h"
 #include "web/pages.h"
 
-enum { SCRATCH_MAX = 1 << 30, METRICS_MAX = 4 << 20 };
+enum { SCRATCH_MAX = 1 << 30 };
 
 /* --- where a request goes ----------------------------------------------- */
 
@@ -201,11 +201,18 @@ static void answer_response(struct worker *worker, struct request *request,
                       clock_ms());
 }
 
+static void tell_metrics(void *ctx, const struct metrics_visitor *visitor)
+{
+    struct worker *worker = ctx;
+
+    worker->host->tell_metrics(worker->host->ctx, visitor);
+    page_tell_backends(worker->catalog, visitor);
+}
+
 static void answer_page(struct worker *worker, struct request *request,
                         const struct route *route)
 {
     struct reply reply;
-    struct buf text;
 
     reply_init(&reply, &request->sink);
     reply.is_http_1_0 = request->is_http_1_0;
@@ -233,11 +240,7 @@ static void answer_page(struct worker *worker, struct request *request,
         page_ready(&reply, worker->host->is_draining(worker->host->ctx));
         break;
     case PLACE_METRICS:
-        buf_init(&text, METRICS_MAX);
-        worker->host->write_metrics(worker->host->ctx, &text);
-        page_put_replicas(worker->catalog, &text);
-        page_metrics(&reply, buf_str(&text));
-        buf_fini(&text);
+        page_metrics(&reply, &request->head, tell_metrics, worker);
         break;
     default:
         page_health(&reply);
@@ -347,6 +350,7 @@ static void follow(struct worker *worker)
         return;
     catalog_unref(worker->catalog);
     worker->catalog = next;
+    metrics_follow(&worker->metrics, next);
     limits = limits_of(worker);
     door_set_limits(&worker->door, &limits);
     pool_follow(&worker->pool, next);
@@ -424,6 +428,8 @@ void worker_start(struct worker *worker, unsigned index,
         .handler = {on_head, on_request, on_refused, on_drain, on_gone, NULL},
     };
     worker->handler.ctx = worker;
+    metrics_init(&worker->metrics, host->names);
+    metrics_follow(&worker->metrics, catalog);
     check(uv_loop_init(&worker->loop) == 0);
     wire_loop_init(&worker->loop, &worker->wire_loop);
     wire_loop_gather_open(&worker->loop);

@@ -12,7 +12,8 @@
 #include "forward/pool.h"
 #include "store.h"
 #include "telemetry/clerk.h"
-#include "telemetry/metrics.h"
+#include "telemetry/metrics_count.h"
+#include "telemetry/metrics_walk.h"
 #include "telemetry/sampler.h"
 #include "wire.h"
 
@@ -20,8 +21,8 @@
 struct worker_host {
     /* A replica's state has changed; from any worker's thread. */
     void (*on_health)(void *ctx);
-    /* Answers GET /metrics: from all workers' shards. */
-    void (*write_metrics)(void *ctx, struct buf *out);
+    /* All that is measured, but for the backends: from all workers' shards. */
+    void (*tell_metrics)(void *ctx, const struct metrics_visitor *visitor);
     /* Is the process on its way out? */
     bool (*is_draining)(void *ctx);
     /* worker_follow() is done; from the worker's thread. */
@@ -29,6 +30,7 @@ struct worker_host {
     void *ctx;
     struct store *store; /* what all of them remember */
     struct clerk *clerk; /* takes the accounts; NULL: nobody does */
+    const struct metrics_names *names; /* that may be label values */
     struct sampler sampler;
 };
 

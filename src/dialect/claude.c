@@ -23,6 +23,27 @@ static const struct str off_names[] = {
     [CLAUDE_OFF_NEVER] = STR_INIT("never"),
 };
 
+bool claude_read_usd(struct str text, int64_t *micro)
+{
+    enum { PLACES = 6, MOST = 1000000 };
+    uint64_t millionths = 0;
+    uint64_t units;
+    struct str whole;
+
+    if (!str_split(&text, '.', &whole) || !str_to_u64(whole, &units) ||
+        units > MOST || text.len > PLACES)
+        return false;
+    for (size_t i = 0; i < PLACES; i++) {
+        char c = i < text.len ? text.ptr[i] : '0';
+
+        if (c < '0' || c > '9')
+            return false;
+        millionths = millionths * 10 + (uint64_t)(c - '0');
+    }
+    *micro = (int64_t)(units * 1000000 + millionths);
+    return true;
+}
+
 struct reader {
     struct arena *arena;
     struct str *why;
@@ -36,27 +57,9 @@ static bool fail(struct reader *r, const char *what)
     return false;
 }
 
-/* USD per million tokens, at most three decimal places, to nano-dollars per
- * token: exact, without floating point. */
 static bool read_rate(yyjson_val *price, struct str key, int64_t *out)
 {
-    struct str text = json_number_text(json_get(price, key));
-    struct str whole;
-    uint64_t units;
-    uint64_t thousandths = 0;
-
-    if (!str_split(&text, '.', &whole) || !str_to_u64(whole, &units) ||
-        units > 1000000 || text.len > 3)
-        return false;
-    for (size_t i = 0; i < 3; i++) {
-        char c = i < text.len ? text.ptr[i] : '0';
-
-        if (c < '0' || c > '9')
-            return false;
-        thousandths = thousandths * 10 + (uint64_t)(c - '0');
-    }
-    *out = (int64_t)(units * 1000 + thousandths);
-    return true;
+    return claude_read_usd(json_number_text(json_get(price, key)), out);
 }
 
 static bool read_price(struct reader *r, yyjson_val *value,
@@ -72,7 +75,7 @@ static bool read_price(struct reader *r, yyjson_val *value,
         !read_rate(value, STR("cache_read"), &price->cache_read))
         return fail(r, "a price must have input, output, cache_write_5m, "
                        "cache_write_1h and cache_read in USD per million "
-                       "tokens, with at most three decimal places");
+                       "tokens, with at most six decimal places");
     return true;
 }
 
@@ -128,11 +131,11 @@ static bool read_model(struct reader *r, yyjson_val *value,
         return fail(r, "thinking_off: expected default, disabled, "
                        "between_tools or never");
     model->thinking_off = (enum claude_thinking_off)i;
-    model->long_prompt_tokens =
+    model->tariff.long_prompt_tokens =
         json_get_i64(long_price, STR("above_prompt_tokens"));
     return read_efforts(r, json_get(value, STR("effort")), model) &&
-           read_price(r, json_get(value, STR("price")), &model->price) &&
-           read_price(r, long_price, &model->long_price);
+           read_price(r, json_get(value, STR("price")), &model->tariff.price) &&
+           read_price(r, long_price, &model->tariff.long_price);
 }
 
 bool claude_models_read(struct arena *arena, struct str text,

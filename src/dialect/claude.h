@@ -23,14 +23,24 @@ enum claude_effort {
     CLAUDE_EFFORTS,
 };
 
-/* Nano-dollars per token: 1 USD per million tokens is 1000. */
+/* Pico-dollars per token, which are micro-dollars per million tokens: what is
+ * published, 0.0375 USD per million, say, is whole. */
 struct claude_price {
     bool is_known;
-    int64_t input;
+    int64_t input; /* neither read from a cache nor written to one */
     int64_t output;
     int64_t cache_write_5m;
     int64_t cache_write_1h;
     int64_t cache_read;
+};
+
+/* What the tokens of a model cost. */
+struct claude_tariff {
+    struct claude_price price;
+    /* A request with a longer prompt, cached parts included, has the second
+     * price for all its tokens; 0 = there is none. */
+    int64_t long_prompt_tokens;
+    struct claude_price long_price;
 };
 
 struct claude_model {
@@ -48,17 +58,18 @@ struct claude_model {
     bool takes_sampling;   /* temperature, top_p, top_k */
     bool takes_mid_system; /* messages of the role system */
     bool hides_thinking;   /* the text is omitted unless asked for */
-    struct claude_price price;
-    /* From this prompt size on the whole request has the second price; 0 =
-     * there is none. */
-    int64_t long_prompt_tokens;
-    struct claude_price long_price;
+    struct claude_tariff tariff;
 };
 
 struct claude_models {
     struct claude_model *models;
     unsigned count;
 };
+
+/* An amount in USD as it is spelled, "0.0375", to whole micro-dollars: exact,
+ * without floating point.  At most a million, with at most six decimal places;
+ * false for anything else. */
+MUST_USE bool claude_read_usd(struct str text, int64_t *micro);
 
 /* Reads the data file's text.  Everything belongs to the arena.  False with
  * *why, in the arena, when it is not what it must be. */

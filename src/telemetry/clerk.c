@@ -33,7 +33,7 @@ struct clerk {
     struct line *lines;
     _Atomic size_t bytes;
     _Atomic uint64_t lost; /* records that found no place */
-    uint64_t lost_said, said_ms;
+    uint64_t lost_counted, lost_said, next_say_ms;
     _Atomic bool asked_to_stop;
     uint64_t flush_ms;
 };
@@ -92,22 +92,23 @@ static void take_all(struct clerk *clerk)
         take_line(clerk, &clerk->lines[i]);
 }
 
-/* What found no place is lost to every exporter. */
+/* What found no place is lost to every exporter: counted at once, said now
+ * and then. */
 static void count_lost(struct clerk *clerk, uint64_t now_ms)
 {
     uint64_t lost = atomic_load(&clerk->lost);
 
-    if (lost == clerk->lost_said ||
-        (clerk->said_ms != 0 && now_ms < clerk->said_ms + SAY_MS))
+    for (unsigned i = 0; i < clerk->exporter_count; i++)
+        figures_add(&clerk->exporters[i]->figures.dropped[DROP_QUEUE_FULL],
+                    lost - clerk->lost_counted);
+    clerk->lost_counted = lost;
+    if (lost == clerk->lost_said || now_ms < clerk->next_say_ms)
         return;
     log_say(LOG_WARN, "records were dropped",
             "%llu found no place in the clerk's queue",
             (unsigned long long)(lost - clerk->lost_said));
-    for (unsigned i = 0; i < clerk->exporter_count; i++)
-        figures_add(&clerk->exporters[i]->figures.dropped[DROP_QUEUE_FULL],
-                    lost - clerk->lost_said);
     clerk->lost_said = lost;
-    clerk->said_ms = now_ms;
+    clerk->next_say_ms = now_ms + SAY_MS;
 }
 
 static uint64_t tick_all(struct clerk *clerk, uint64_t now_ms)
@@ -160,8 +161,7 @@ static void clerk_main(void *arg)
         nap(clerk, tick_all(clerk, now_ms));
     }
     take_all(clerk);
-    clerk->said_ms = 0;
-    count_lost(clerk, clock_ms());
+    count_lost(clerk, UINT64_MAX);
     until_ms = clock_ms() + clerk->flush_ms;
     while (!flush_all(clerk, clock_ms()) && clock_ms() < until_ms)
         nap(clerk, tick_all(clerk, clock_ms()));

@@ -3,6 +3,8 @@
 #include "json.h"
 #include "strmap.h"
 
+enum { EVENTS_EACH = 2 }; /* of one generation */
+
 enum fate { FATE_TAKEN, FATE_LATER, FATE_NEVER };
 
 static enum fate fate_of(int64_t status)
@@ -52,34 +54,44 @@ struct sorter {
     struct langfuse_reading *out;
     struct json_out *rest;
     struct str stem;
-    enum fate worst; /* of the events of `stem` */
+    yyjson_val *later[EVENTS_EACH]; /* of the events of `stem` */
+    unsigned later_count;
+    bool is_incomplete; /* one of them will never be taken */
+    bool is_lost;       /* the generation itself */
 };
 
+/* A trace alone is of no use: it does not go again when its generation will
+ * never be taken. */
 static void end_request(struct sorter *sorter)
 {
-    if (sorter->worst == FATE_LATER)
+    if (sorter->later_count > 0 && !sorter->is_lost) {
+        for (unsigned i = 0; i < sorter->later_count; i++)
+            json_put_val(sorter->rest, sorter->later[i]);
         sorter->out->left++;
-    else if (sorter->worst == FATE_NEVER)
+    } else if (sorter->is_incomplete) {
         sorter->out->rejected++;
-    sorter->worst = FATE_TAKEN;
+    }
+    sorter->later_count = 0;
+    sorter->is_incomplete = sorter->is_lost = false;
 }
 
 static void sort_event(struct sorter *sorter, yyjson_val *event)
 {
     struct str id = json_get_text(event, STR("id"));
     struct str stem = stem_of(id);
-    const size_t *found = strmap_find(sorter->fates, id);
-    enum fate fate = found == NULL ? FATE_TAKEN : (enum fate) * found;
+    const size_t *fate = strmap_find(sorter->fates, id);
 
-    if (!str_eq(stem, sorter->stem))
+    if (!str_eq(stem, sorter->stem) || sorter->later_count == EVENTS_EACH)
         end_request(sorter);
     sorter->stem = stem;
-    if (fate == FATE_LATER)
-        json_put_val(sorter->rest, event);
-    /* one that can still be taken is not lost yet */
-    if (fate == FATE_LATER ||
-        (fate == FATE_NEVER && sorter->worst == FATE_TAKEN))
-        sorter->worst = fate;
+    if (fate == NULL)
+        return;
+    if (*fate == FATE_LATER)
+        sorter->later[sorter->later_count++] = event;
+    if (*fate == FATE_NEVER) {
+        sorter->is_incomplete = true;
+        sorter->is_lost |= str_ends(id, STR("-generation"));
+    }
 }
 
 void langfuse_answer_read(struct arena *arena, struct str sent,

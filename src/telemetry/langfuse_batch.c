@@ -19,8 +19,6 @@ static void put_text(struct buf *out, struct str member, struct str value)
 static void put_date(struct buf *out, struct str member,
                      const struct record *record, uint64_t at_us)
 {
-    if (at_us == 0)
-        return;
     buf_put(out, member);
     langfuse_put_date(out, record_wall_ns(record, at_us));
     buf_put_char(out, '"');
@@ -123,12 +121,15 @@ static void put_generation(struct buf *out,
 {
     put_envelope(out, record, STR("-generation"), STR("generation-create"));
     buf_put(out, record->span_id);
-    put_text(out, STR("\",\"traceId\":\""), record->trace_id);
+    buf_put(out, STR("\",\"traceId\":\""));
+    buf_put(out, record->trace_id);
+    buf_put_char(out, '"');
     put_text(out, STR(",\"parentObservationId\":\""), record->parent_span_id);
     put_text(out, STR(",\"name\":\""), langfuse_name(record));
     put_date(out, STR(",\"startTime\":\""), record, record->began_us);
-    put_date(out, STR(",\"completionStartTime\":\""), record,
-             record->first_token_us);
+    if (record->first_token_us > 0)
+        put_date(out, STR(",\"completionStartTime\":\""), record,
+                 record->first_token_us);
     put_date(out, STR(",\"endTime\":\""), record, record->ended_us);
     put_text(out, STR(",\"model\":\""), langfuse_model(record));
     put_numbers(out, record);

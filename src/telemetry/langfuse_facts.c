@@ -10,7 +10,8 @@ enum {
 
 bool langfuse_is_generation(const struct record *record)
 {
-    return record->is_chat && record->operation != OPERATION_COUNT;
+    return record->is_chat && record->operation != OPERATION_COUNT &&
+           record->model.len > 0;
 }
 
 struct str langfuse_name(const struct record *record)

@@ -15,7 +15,9 @@
  * left out: a part of it would be somebody else's. */
 enum { LANGFUSE_NAME_MAX = 200 };
 
-/* A request that becomes a generation: one that a model was asked with. */
+/* A request that becomes a generation: one that a model was asked with.  What
+ * was turned away at the door, for want of a key, is none: strangers could
+ * fill a project, which is paid by what it holds. */
 bool langfuse_is_generation(const struct record *record);
 
 /* The name of the generation and of a trace that begins with it. */

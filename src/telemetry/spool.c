@@ -203,12 +203,13 @@ bool spool_first(struct spool *spool, struct spool_batch *out)
 
 bool spool_age(struct spool *spool)
 {
-    int64_t now_ms = clock_wall_ms();
+    /* what a file says of its age may be anything: nothing is taken from it */
+    int64_t oldest_ms = clock_wall_ms() - (int64_t)spool->max_age_ms;
 
     for (size_t at = spool->front; at < spool->end;) {
         const struct entry *entry = &spool->entries[at];
 
-        if (now_ms - entry->created_ms <= (int64_t)spool->max_age_ms)
+        if (entry->created_ms >= oldest_ms)
             return false;
         if (entry->seq == spool->held)
             return true;

@@ -135,6 +135,16 @@ static bool is_value(struct str value)
     return true;
 }
 
+/* Optional white space of HTTP: no other kinds. */
+static struct str trim(struct str s)
+{
+    while (s.len > 0 && (s.ptr[0] == ' ' || s.ptr[0] == '\t'))
+        s = str_slice(s, 1, s.len);
+    while (s.len > 0 && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t'))
+        s.len--;
+    return s;
+}
+
 /* Empty members are allowed, and mean nothing. */
 static bool read_members(struct str text, struct members *members)
 {
@@ -142,7 +152,7 @@ static bool read_members(struct str text, struct members *members)
 
     *members = (struct members){.count = 0};
     while (str_split(&text, ',', &member)) {
-        struct str value = str_trim(member);
+        struct str value = trim(member);
         struct str key;
 
         if (value.len == 0)
@@ -178,17 +188,18 @@ static void shorten(struct members *members)
 static struct str join_members(struct arena *arena,
                                const struct members *members)
 {
-    char *text = arena_alloc(arena, members->len + 1);
-    size_t len = 0;
+    struct buf all;
+    struct str text;
 
+    buf_init(&all, STATE_KEEP);
     for (unsigned i = 0; i < members->count; i++) {
         if (i > 0)
-            text[len++] = ',';
-        memcpy(text + len, members->list[i].ptr, members->list[i].len);
-        len += members->list[i].len;
+            buf_put_char(&all, ',');
+        buf_put(&all, members->list[i]);
     }
-    text[len] = '\0';
-    return (struct str){text, len};
+    text = arena_copy(arena, buf_str(&all));
+    buf_fini(&all);
+    return text;
 }
 
 /* --- what came ----------------------------------------------------------- */
@@ -320,11 +331,10 @@ struct str trace_id(const struct trace *trace)
 void trace_parent(const struct trace *trace, const char span_id[TRACE_SPAN_LEN],
                   char out[TRACE_PARENT_LEN])
 {
-    memcpy(out, "00-", 3);
+    out[0] = out[1] = out[53] = '0';
+    out[2] = out[35] = out[52] = '-';
     memcpy(out + 3, trace->id, TRACE_ID_LEN);
-    out[35] = '-';
     memcpy(out + 36, span_id, TRACE_SPAN_LEN);
-    memcpy(out + 52, "-0", 2);
     out[54] = (char)('0' + trace->flags);
 }
 

@@ -7,6 +7,7 @@
 #include "head.h"
 #include "reply/reply.h"
 #include "store.h"
+#include "telemetry/metrics_walk.h"
 
 /* {"status":"ok"}: the process is alive. */
 void page_health(struct reply *reply);
@@ -27,9 +28,14 @@ void page_response(struct reply *reply, struct arena *arena,
 /* DELETE /v1/responses/{id} */
 void page_forget_response(struct reply *reply, struct arena *arena,
                           struct store *store, struct str owner, struct str id);
-/* How the replicas are doing, for /metrics. */
-void page_put_replicas(const struct catalog *catalog, struct buf *out);
-/* GET /metrics, whose text has been made already. */
-void page_metrics(struct reply *reply, struct str text);
+/* How the backends and their replicas are doing. */
+void page_tell_backends(const struct catalog *catalog,
+                        const struct metrics_visitor *visitor);
+/* GET /metrics, in the format and the encoding that the head asks for.  `tell`
+ * tells all that is measured to a visitor. */
+void page_metrics(struct reply *reply, const struct head *head,
+                  void (*tell)(void *ctx,
+                               const struct metrics_visitor *visitor),
+                  void *ctx);
 
 #endif

@@ -19,6 +19,7 @@ import {
 } from './fault-table.ts';
 import { eventually, Sim, sleep, Weir } from './harness.ts';
 import { framesOf, messageOf } from './speak.ts';
+import { readText } from './exposition.ts';
 
 const deadlines: Record<string, number> = {
   first_byte_timeout: 700,
@@ -200,10 +201,15 @@ class Lane {
 
   async counters(): Promise<Record<string, number>> {
     const { body } = await send(`${this.weir.url}/metrics`);
-    const lines = body.split('\n').filter((line) => line.startsWith('weir_'));
-    return Object.fromEntries(
-      lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.split(' ').at(-1))]),
-    );
+    const counters: Record<string, number> = {};
+    for (const { name, labels, value } of readText(body).flatMap((family) => family.samples)) {
+      // of a request: who answered and how it ended; to whom and why is not asked here
+      const { target, reason, status, ...others } = labels;
+      const shown = Object.entries(others).map(([label, of]) => `${label}="${of}"`);
+      const key = `${name}{${shown.join(',')}}`;
+      counters[key] = (counters[key] ?? 0) + value;
+    }
+    return counters;
   }
 
   openDescriptors(): number {

@@ -14,6 +14,7 @@ const kinds: Record<string, kind.Kind | null> = {
   'chat-to-messages-stream': kind.messageEvent,
   'chat-to-responses': kind.response,
   'chat-to-responses-stream': kind.responseEvent,
+  exposition: null,
   'messages-round-trip': kind.fromMessages(kind.toAnthropic),
   'messages-to-chat': kind.fromMessages(kind.toVllm),
   'responses-to-anthropic': kind.toAnthropic,

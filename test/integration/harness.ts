@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import OpenAI from 'openai';
+import { readText, sumOf } from './exposition.ts';
 
 export const weir =
   process.env.WEIR_BIN ??
@@ -26,6 +27,11 @@ function cleanEnv(extra: Record<string, string>): Record<string, string> {
 }
 
 const children = new Set<ChildProcess>();
+
+/** Something else that a test started, and stops unless it fails. */
+export function adopt(child: ChildProcess): void {
+  children.add(child);
+}
 
 /** A test that fails does not stop what it started: see setup.ts. */
 export function endAll(): void {
@@ -289,11 +295,10 @@ export class Weir {
     });
   }
 
-  /** The counter's value, 0 when it is not there. */
+  /** The sum of what has these labels, and perhaps others; 0 when there is
+   * nothing. */
   async metric(name: string): Promise<number> {
-    const text = await (await fetch(`${this.url}/metrics`)).text();
-    const line = text.split('\n').find((l) => l.startsWith(`${name} `));
-    return line === undefined ? 0 : Number(line.split(' ')[1]);
+    return sumOf(readText(await (await fetch(`${this.url}/metrics`)).text()), name);
   }
 
   /** The log is written beside the requests: waits for a line. */

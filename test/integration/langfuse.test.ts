@@ -69,6 +69,37 @@ function allArrived(ids: string[], ms = 15_000): Promise<unknown> {
   return eventually(`${ids.length} generations`, () => langfuse.observations.length >= ids.length, ms);
 }
 
+/** What tokens of Claude Sonnet cost: dollars for a million of each kind, as the
+ * list that is shipped has them. */
+function dollars(usage: Record<string, number>): number {
+  const prices: Record<string, number> = {
+    input: 3,
+    output: 15,
+    cache_read_input_tokens: 0.3,
+    cache_creation_input_tokens: 3.75,
+  };
+  let nano = 0;
+  for (const [kind, price] of Object.entries(prices)) nano += (usage[kind] ?? 0) * Math.round(price * 1000);
+  return nano / 1e9;
+}
+
+/** What /metrics says became of them. */
+async function figures(weir: Weir): Promise<Record<string, number>> {
+  const text = await (await fetch(`${weir.url}/metrics`)).text();
+  const out: Record<string, number> = {};
+  for (const [, name, value] of text.matchAll(
+    /^weir_export_(?:items|dropped)_total\{exporter="langfuse",(?:result|cause)="(\w+)"\} (\d+)$/gm,
+  ))
+    if (value !== '0') out[name!] = Number(value);
+  return out;
+}
+
+const counted = (weir: Weir, expected: Record<string, number>) =>
+  eventually(`the figures are ${JSON.stringify(expected)}`, async () => {
+    const got = await figures(weir);
+    return JSON.stringify(Object.entries(got).sort()) === JSON.stringify(Object.entries(expected).sort());
+  });
+
 describe.each(['otel', 'batch'] as Mode[])('by %s', (mode) => {
   let weir: Weir;
   beforeEach(async () => {
@@ -98,7 +129,7 @@ describe.each(['otel', 'batch'] as Mode[])('by %s', (mode) => {
       model: 'qwen2.5-7b',
       parameters: { max_tokens: 50, temperature: 0.5 },
       usage: { input: usage.prompt_tokens, output: usage.completion_tokens, total: usage.total_tokens },
-      cost: g.cost,
+      cost: undefined,
       level: 'DEFAULT',
       message: undefined,
       input: undefined,
@@ -123,6 +154,8 @@ describe.each(['otel', 'batch'] as Mode[])('by %s', (mode) => {
         router_tries: 1,
         router_status: 200,
         router_finish: 'stop',
+        router_unpriced: true,
+        router_cloud_cost: dollars(g.usage!),
       }),
     });
     expect(g.metadata).not.toHaveProperty('router_fallback_from');
@@ -138,6 +171,7 @@ describe.each(['otel', 'batch'] as Mode[])('by %s', (mode) => {
       level: 'DEFAULT',
       parameters: { stop_sequences: 2 },
       usage: { input: usage.prompt_tokens, output: usage.completion_tokens },
+      cost: { total: dollars({ input: usage.prompt_tokens, output: usage.completion_tokens }) },
       metadata: { router_backend: 'cloud', router_target: 'anthropic', router_requested_model: 'cloud' },
     });
   });
@@ -197,15 +231,19 @@ describe.each(['otel', 'batch'] as Mode[])('by %s', (mode) => {
     const first = await ask(weir, body, {}, '/v1/messages');
     const second = await ask(weir, body, {}, '/v1/messages');
     const usage = JSON.parse(second.text).usage;
-    const written = (await generation(first.id)).usage!;
+    const { usage: written = {}, cost } = await generation(first.id);
+    expect(cost).toEqual({ total: dollars(written) });
     expect(written.cache_creation_input_tokens).toBeGreaterThan(100);
     expect(written).not.toHaveProperty('cache_read_input_tokens');
-    expect((await generation(second.id)).usage).toEqual({
+    const read = await generation(second.id);
+    expect(read.usage).toEqual({
       input: usage.input_tokens,
       output: usage.output_tokens,
       cache_read_input_tokens: written.cache_creation_input_tokens,
       total: usage.input_tokens + usage.output_tokens + written.cache_creation_input_tokens!,
     });
+    expect(read.cost).toEqual({ total: dollars(read.usage!) });
+    expect(read.cost!.total).toBeLessThan(cost!.total!);
   });
 
   test('user, session, tags and metadata of the request', async () => {
@@ -307,6 +345,16 @@ describe.each(['otel', 'batch'] as Mode[])('by %s', (mode) => {
   });
 });
 
+test('a local model with the price of its server’s hour', async () => {
+  const weir = await start('otel', { LOCAL_PRICE_PER_HOUR: '3.6' });
+  const { id } = await ask(weir, { model: 'local', messages: hello });
+  const g = await generation(id);
+  // a tenth of a cent for each second, of the time between these two at most
+  expect(g.cost!.total).toBeGreaterThan(0);
+  expect(g.cost!.total).toBeLessThanOrEqual(((Date.parse(g.end) - Date.parse(g.start) + 1) / 1000) * 0.001);
+  expect(g.metadata).not.toHaveProperty('router_unpriced');
+});
+
 test('embeddings', async () => {
   const weir = await Weir.configured(
     `backends:
@@ -326,6 +374,22 @@ test('embeddings', async () => {
     model: 'qwen2.5-7b',
     level: 'DEFAULT',
   });
+});
+
+test('what is turned away at the door is no generation', async () => {
+  const weir = await Weir.configured(
+    `local: { url: '${sim.vllm}', model: qwen2.5-7b }
+keys: [{ name: team, secret: sk-team }]
+`,
+    langfuse.env(),
+  );
+  started.push(weir);
+  expect((await ask(weir, { model: 'local', messages: hello })).answer.status).toBe(401);
+  const { id } = await ask(weir, { model: 'local', messages: hello }, { authorization: 'Bearer sk-team' });
+  expect(await generation(id)).toMatchObject({ metadata: { router_key: 'team' } });
+  await weir.stop();
+  expect(arrived()).toEqual([id]);
+  expect(JSON.stringify(langfuse.observations)).not.toContain('sk-team');
 });
 
 test('a share of the traces is chosen by their ids', async () => {
@@ -372,6 +436,7 @@ describe.each(['otel', 'batch'] as Mode[])('on the way, by %s', (mode) => {
     ids.push(...(await tell(weir, 3)));
     await allArrived(ids);
     expect(arrived()).toEqual(ids);
+    await counted(weir, { taken: 6, delivered: 6 });
     await weir.stop();
     expect(arrived()).toEqual(ids);
   });
@@ -402,6 +467,7 @@ describe.each(['otel', 'batch'] as Mode[])('on the way, by %s', (mode) => {
     await allArrived(ids);
     expect(arrived()).toEqual(ids);
     expect(langfuse.seen).toHaveLength(2);
+    await counted(weir, { taken: 4, delivered: 2, rejected: 2 });
     await weir.says(/"telemetry was refused".*as the test wants it/);
   });
 
@@ -455,6 +521,7 @@ test('spans that were not taken are not sent again', async () => {
   const weir = await start('otel', { LANGFUSE_FLUSH_AT: '5', LANGFUSE_FLUSH_INTERVAL: '60' });
   const ids = await tell(weir, 10);
   await allArrived(ids.slice(2));
+  await counted(weir, { taken: 10, delivered: 8, rejected: 2 });
   await weir.stop();
   expect(arrived()).toEqual([...ids.slice(0, 3), ...ids.slice(5)]);
   expect(langfuse.seen.map((s) => s.count)).toEqual([5, 5]);
@@ -465,6 +532,7 @@ test('events that failed come again with the same ids, and no other', async () =
   const weir = await start('batch', { LANGFUSE_FLUSH_AT: '5', LANGFUSE_FLUSH_INTERVAL: '60' });
   const ids = await tell(weir, 5);
   await allArrived(ids);
+  await counted(weir, { taken: 5, delivered: 5 });
   await weir.stop();
   expect(arrived()).toEqual(ids);
   expect(langfuse.seen.map((s) => s.count)).toEqual([10, 5, 5]);
@@ -476,9 +544,10 @@ test('events that are wrong are dropped, the others are not', async () => {
   await tell(weir, 2);
   const ids = await tell(weir, 2);
   await allArrived(ids);
+  await counted(weir, { taken: 4, delivered: 2, rejected: 2 });
   await weir.stop();
   expect(arrived()).toEqual(ids);
-  expect(langfuse.seen.map((s) => s.count)).toEqual([4, 2, 4]);
+  expect(langfuse.seen.map((s) => s.count)).toEqual([4, 4]);
 });
 
 test('a server that takes no events any more is said so', async () => {

@@ -75,7 +75,7 @@ void certificate_free(struct certificate *certificate)
     EVP_PKEY_free(certificate->key);
 }
 
-void certificate_save(const struct certificate *certificate, char path[64])
+static FILE *new_file(char path[64])
 {
     int fd;
     FILE *file;
@@ -85,7 +85,23 @@ void certificate_save(const struct certificate *certificate, char path[64])
     check(fd >= 0);
     file = fdopen(fd, "w");
     check(file != NULL);
+    return file;
+}
+
+void certificate_save(const struct certificate *certificate, char path[64])
+{
+    FILE *file = new_file(path);
+
     check(PEM_write_X509(file, certificate->x509) == 1);
+    check(fclose(file) == 0);
+}
+
+void certificate_save_key(const struct certificate *certificate, char path[64])
+{
+    FILE *file = new_file(path);
+
+    check(PEM_write_PrivateKey(file, certificate->key, NULL, NULL, 0, NULL,
+                               NULL) == 1);
     check(fclose(file) == 0);
 }
 

@@ -21,6 +21,9 @@ void certificate_free(struct certificate *certificate);
 /* Writes it as PEM to a new file, whose name is put into `path`. */
 void certificate_save(const struct certificate *certificate, char path[64]);
 
+/* The same for its key. */
+void certificate_save_key(const struct certificate *certificate, char path[64]);
+
 /* What servers share that show this certificate. */
 SSL_CTX *certificate_server(const struct certificate *certificate);
 

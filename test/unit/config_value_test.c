@@ -95,11 +95,11 @@ static void durations_need_their_unit(void **state)
 {
     static const struct value_case good[] = {
         {"0", 0},        {"500ms", 500}, {"2s", 2000},    {"5m", 300000},
-        {"1h", 3600000}, {"0s", 0},      {"10 s", 10000}, {"48h", 172800000},
+        {"1h", 3600000}, {"0s", 0},      {"10 s", 10000}, {"48h", 172800000}, {"90d", INT64_C(7776000000)},
     };
     static const char *const bad[] = {
         "",   "5",  "ms",   "1.5s", "-1s",
-        "1d", "1S", "1min", "s1",   "99999999999999h"};
+        "1D", "1S", "1min", "s1",   "99999999999999h"};
 
     (void)state;
     assert_values(DURATION, good, bad);
@@ -281,6 +281,21 @@ static void every_row_has_what_the_manual_needs(void **state)
     }
 }
 
+static void amounts_are_exact(void **state)
+{
+    static const struct value_case good[] = {
+        {"0", 0},          {"3", 3000000},
+        {"0.0375", 37500}, {"12.50", 12500000},
+        {"0.000001", 1},   {"1000000", 1000000000000},
+    };
+    static const char *const bad[] = {"",    "-1",  "1e3", "0.0000001", "$3",
+                                      "1,5", ".5",  "+1",  "1000001",   "1.2.3",
+                                      "3 ",  "1.x", "nan", "USD"};
+
+    (void)state;
+    assert_values(USD, good, bad);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +305,7 @@ int main(void)
         cmocka_unit_test(durations_need_their_unit),
         cmocka_unit_test(seconds_may_stand_without_their_unit),
         cmocka_unit_test(shares_go_from_nothing_to_all),
+        cmocka_unit_test(amounts_are_exact),
         cmocka_unit_test(bools_have_four_words_each),
         cmocka_unit_test(words_are_known_or_not),
         cmocka_unit_test(services_are_a_list_of_words),

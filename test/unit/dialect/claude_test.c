@@ -30,22 +30,22 @@ static const struct claude_model *find(const char *name)
     return claude_find(&shipped, str_of(name));
 }
 
-/* Of the vendor's price page of October 2026: USD per million tokens are
- * thousands of nano-dollars per token. */
-static void prices_are_exact_in_nano_dollars(void **state)
+/* Of the vendor's price page of October 2026, in micro-dollars per million
+ * tokens. */
+static void prices_are_exact_in_pico_dollars_per_token(void **state)
 {
     static const struct {
         const char *name;
         int64_t input, write_5m, write_1h, read, output;
     } rows[] = {
-        {"claude-fable-5-1", 10000, 12500, 20000, 250, 50000},
-        {"claude-opus-5-5", 4000, 5000, 8000, 200, 20000},
-        {"claude-opus-5", 5000, 6250, 10000, 500, 25000},
-        {"claude-opus-4-5", 5000, 6250, 10000, 500, 25000},
-        {"claude-sonnet-5-5", 2000, 2500, 4000, 100, 10000},
-        {"claude-sonnet-4-6", 3000, 3750, 6000, 300, 15000},
-        {"claude-haiku-5-5", 100, 125, 200, 10, 500},
-        {"claude-haiku-4-5", 1000, 1250, 2000, 100, 5000},
+        {"claude-fable-5-1", 10000000, 12500000, 20000000, 250000, 50000000},
+        {"claude-opus-5-5", 4000000, 5000000, 8000000, 200000, 20000000},
+        {"claude-opus-5", 5000000, 6250000, 10000000, 500000, 25000000},
+        {"claude-opus-4-5", 5000000, 6250000, 10000000, 500000, 25000000},
+        {"claude-sonnet-5-5", 2000000, 2500000, 4000000, 100000, 10000000},
+        {"claude-sonnet-4-6", 3000000, 3750000, 6000000, 300000, 15000000},
+        {"claude-haiku-5-5", 100000, 125000, 200000, 10000, 500000},
+        {"claude-haiku-4-5", 1000000, 1250000, 2000000, 100000, 5000000},
     };
 
     (void)state;
@@ -53,12 +53,12 @@ static void prices_are_exact_in_nano_dollars(void **state)
         const struct claude_model *model = find(rows[i].name);
 
         assert_non_null(model);
-        assert_true(model->price.is_known);
-        assert_true(model->price.input == rows[i].input);
-        assert_true(model->price.cache_write_5m == rows[i].write_5m);
-        assert_true(model->price.cache_write_1h == rows[i].write_1h);
-        assert_true(model->price.cache_read == rows[i].read);
-        assert_true(model->price.output == rows[i].output);
+        assert_true(model->tariff.price.is_known);
+        assert_true(model->tariff.price.input == rows[i].input);
+        assert_true(model->tariff.price.cache_write_5m == rows[i].write_5m);
+        assert_true(model->tariff.price.cache_write_1h == rows[i].write_1h);
+        assert_true(model->tariff.price.cache_read == rows[i].read);
+        assert_true(model->tariff.price.output == rows[i].output);
     }
 }
 
@@ -67,14 +67,14 @@ static void a_long_prompt_has_the_second_price(void **state)
     const struct claude_model *model = find("claude-haiku-5-5");
 
     (void)state;
-    assert_true(model->long_prompt_tokens == 100000);
-    assert_true(model->long_price.is_known);
-    assert_true(model->long_price.input == 500);
-    assert_true(model->long_price.output == 2500);
-    assert_true(model->long_price.cache_write_5m == 625);
-    assert_true(model->long_price.cache_read == 50);
-    assert_true(find("claude-opus-5-5")->long_prompt_tokens == 0);
-    assert_false(find("claude-opus-5-5")->long_price.is_known);
+    assert_true(model->tariff.long_prompt_tokens == 100000);
+    assert_true(model->tariff.long_price.is_known);
+    assert_true(model->tariff.long_price.input == 500000);
+    assert_true(model->tariff.long_price.output == 2500000);
+    assert_true(model->tariff.long_price.cache_write_5m == 625000);
+    assert_true(model->tariff.long_price.cache_read == 50000);
+    assert_true(find("claude-opus-5-5")->tariff.long_prompt_tokens == 0);
+    assert_false(find("claude-opus-5-5")->tariff.long_price.is_known);
 }
 
 static void a_model_without_a_price_is_unknown_and_not_free(void **state)
@@ -83,9 +83,9 @@ static void a_model_without_a_price_is_unknown_and_not_free(void **state)
 
     (void)state;
     assert_non_null(model);
-    assert_false(model->price.is_known);
+    assert_false(model->tariff.price.is_known);
     assert_true(model->max_output_tokens == 0);
-    assert_false(claude_unknown.price.is_known);
+    assert_false(claude_unknown.tariff.price.is_known);
 }
 
 static void what_a_model_takes_is_read(void **state)
@@ -188,11 +188,11 @@ static void a_small_file_is_enough(void **state)
         &models, &why));
     assert_int_equal(models.count, 1);
     assert_ptr_equal(claude_find(&models, STR("n")), &models.models[0]);
-    assert_true(models.models[0].price.input == 100);
-    assert_true(models.models[0].price.output == 125);
-    assert_true(models.models[0].price.cache_write_5m == 1050);
-    assert_true(models.models[0].price.cache_write_1h == 12999);
-    assert_true(models.models[0].price.cache_read == 0);
+    assert_true(models.models[0].tariff.price.input == 100000);
+    assert_true(models.models[0].tariff.price.output == 125000);
+    assert_true(models.models[0].tariff.price.cache_write_5m == 1050000);
+    assert_true(models.models[0].tariff.price.cache_write_1h == 12999000);
+    assert_true(models.models[0].tariff.price.cache_read == 0);
     assert_false(models.models[0].takes_sampling);
     assert_true(
         claude_models_read(&arena, STR("{\"models\":[]}"), &models, &why));
@@ -224,10 +224,10 @@ static void a_broken_file_is_told_what_is_wrong(void **state)
                         "\"cache_write_5m\":3,\"cache_write_1h\":4,"
                         "\"cache_read\":5}")),
          "price"},
-        {STR_INIT(MODEL(",\"price\":{\"input\":0.1234,\"output\":2,"
+        {STR_INIT(MODEL(",\"price\":{\"input\":0.1234567,\"output\":2,"
                         "\"cache_write_5m\":3,\"cache_write_1h\":4,"
                         "\"cache_read\":5}")),
-         "three decimal places"},
+         "six decimal places"},
         {STR_INIT(MODEL(",\"price\":{\"input\":1e3,\"output\":2,"
                         "\"cache_write_5m\":3,\"cache_write_1h\":4,"
                         "\"cache_read\":5}")),
@@ -257,7 +257,7 @@ static void a_broken_file_is_told_what_is_wrong(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(prices_are_exact_in_nano_dollars),
+        cmocka_unit_test(prices_are_exact_in_pico_dollars_per_token),
         cmocka_unit_test(a_long_prompt_has_the_second_price),
         cmocka_unit_test(a_model_without_a_price_is_unknown_and_not_free),
         cmocka_unit_test(what_a_model_takes_is_read),

@@ -50,6 +50,7 @@ static void a_local_server_gets_our_ids_and_its_key(void **state)
         .wants_stream = true,
         .request_id = STR("id-1"),
         .traceparent = STR("00-x"),
+        .tracestate = STR("a=1"),
     };
 
     (void)state;
@@ -62,7 +63,8 @@ static void a_local_server_gets_our_ids_and_its_key(void **state)
                "Content-Type: application/json\r\n"
                "Content-Length: 1234\r\n"
                "X-Request-Id: id-1\r\n"
-               "traceparent: 00-x\r\n\r\n");
+               "traceparent: 00-x\r\n"
+               "tracestate: a=1\r\n\r\n");
     assert_has(written(&order, 0, 1),
                "POST /v1/chat/completions HTTP/1.1\r\nHost: [::1]:9\r\n");
 }
@@ -75,6 +77,7 @@ static void the_vendor_gets_its_own_headers_and_none_of_our_ids(void **state)
         .body_len = 5,
         .request_id = STR("id-1"),
         .traceparent = STR("00-x"),
+        .tracestate = STR("a=1"),
     };
 
     (void)state;
@@ -88,7 +91,7 @@ static void the_vendor_gets_its_own_headers_and_none_of_our_ids(void **state)
                                       "Content-Length: 5\r\n\r\n");
     assert_has(written(&order, 3, 0), "\r\nAuthorization: Bearer sk-d\r\n");
     assert_lacks(buf_str(&out), "id-1");
-    assert_lacks(buf_str(&out), "traceparent");
+    assert_lacks(buf_str(&out), "trace");
     assert_lacks(buf_str(&out), "anthropic");
 }
 

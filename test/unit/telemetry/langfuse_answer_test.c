@@ -81,13 +81,28 @@ static void each_request_has_its_own_fate(void **state)
     read_answer("{\"errors\":["
                 "{\"id\":\"a-1-trace\",\"status\":400},"
                 "{\"id\":\"a-1-generation\",\"status\":400},"
-                "{\"id\":\"b-2-trace\",\"status\":429},"
-                "{\"id\":\"b-2-generation\",\"status\":400}]}");
+                "{\"id\":\"b-2-trace\",\"status\":400},"
+                "{\"id\":\"b-2-generation\",\"status\":429}]}");
     assert_int_equal(reading.rejected, 1);
     assert_int_equal(reading.left, 1);
-    assert_has(buf_str(&rest), "b-2-trace");
-    assert_lacks(buf_str(&rest), "b-2-generation");
+    assert_has(buf_str(&rest), "b-2-generation");
+    assert_lacks(buf_str(&rest), "b-2-trace");
     assert_lacks(buf_str(&rest), "a-1");
+}
+
+static void a_trace_does_not_go_without_its_generation(void **state)
+{
+    (void)state;
+    read_answer("{\"errors\":["
+                "{\"id\":\"a-1-trace\",\"status\":503},"
+                "{\"id\":\"a-1-generation\",\"status\":400},"
+                "{\"id\":\"b-2-trace\",\"status\":503},"
+                "{\"id\":\"b-2-generation\",\"status\":503}]}");
+    assert_int_equal(reading.rejected, 1);
+    assert_int_equal(reading.left, 1);
+    assert_lacks(buf_str(&rest), "a-1");
+    assert_has(buf_str(&rest), "b-2-trace");
+    assert_has(buf_str(&rest), "b-2-generation");
 }
 
 static void a_success_is_one_whatever_else_is_said(void **state)
@@ -185,6 +200,7 @@ int main(void)
         fresh(what_failed_for_now_is_sent_again_and_nothing_else),
         fresh(what_is_wrong_is_counted_once_for_each_request),
         fresh(each_request_has_its_own_fate),
+        fresh(a_trace_does_not_go_without_its_generation),
         fresh(a_success_is_one_whatever_else_is_said),
         fresh(events_that_nobody_sent_change_nothing),
         fresh(a_server_that_is_too_new_is_known),

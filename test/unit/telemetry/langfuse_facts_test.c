@@ -57,6 +57,9 @@ static void only_what_a_model_was_asked_is_a_generation(void **state)
     assert_str(langfuse_name(&record), "chat.completions");
     record.is_chat = false;
     assert_false(langfuse_is_generation(&record));
+    record = langfuse_given_record();
+    record.model = STR(""); /* nobody has read the request */
+    assert_false(langfuse_is_generation(&record));
 }
 
 static void the_model_is_who_served(void **state)

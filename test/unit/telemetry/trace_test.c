@@ -204,6 +204,7 @@ static void a_valid_state_goes_on_as_it_came(void **state)
         "fw529a3039@dt=FfffffeN;\"!~ x",
         "0_-*/@=  1",
         "a=1 , b=2",
+        "a=1\t,\t b=2",
         "a=1,,b=2, ,c=3",
         "a=1,a=2", /* twice: whose is it to say which one holds? */
     };
@@ -237,9 +238,10 @@ static void several_fields_are_one_list(void **state)
 static void a_bad_state_is_dropped_whole(void **state)
 {
     static const char *const bad[] = {
-        "",       ",",       " , ",    "a",         "a=",    "=1",
-        "A=1",    "a=1,B=2", "_a=1",   "a b=1",     "a=1=2", "a=1,b=2;=",
-        "a=\x7f", "a=\xc3",  "a=1\tb", "a=1,b=1,c",
+        "",          ",",         " , ",         "a",         "a=",
+        "=1",        "A=1",       "a=1,B=2",     "_a=1",      "a b=1",
+        "a=1=2",     "a=1,b=2;=", "a=\x7f",      "a=\xc3",    "a=1\tb",
+        "a=1\f,b=2", "a=1,\vb=2", "a=1\r\n,b=2", "a=1,b=1,c",
     };
     char room[300];
     struct buf text;

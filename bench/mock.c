@@ -138,8 +138,9 @@ static bool answer(struct peer *peer)
     if (str_starts(head, STR("POST /v1/traces")))
         return put(peer, STR("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
     if (str_starts(head, STR("POST /api/public/")))
-        return put(peer, STR("HTTP/1.1 200 OK\r\nContent-Type: "
-                             "application/json\r\nContent-Length: 2\r\n\r\n{}"));
+        return put(peer,
+                   STR("HTTP/1.1 200 OK\r\nContent-Type: "
+                       "application/json\r\nContent-Length: 2\r\n\r\n{}"));
     if (is_get)
         return put(peer, STR("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
     if (peer->first != '{' || peer->last != '}')

@@ -177,6 +177,8 @@ void fetch_close(struct fetcher *fetcher)
 
 /* --- one transfer -------------------------------------------------------- */
 
+/* Its type is libcurl's. */
+/* NOLINTNEXTLINE(readability-non-const-parameter) */
 static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
 {
     struct fetch *fetch = ctx;
@@ -202,6 +204,7 @@ static void add_field(struct head *head, struct str line)
 /* A line of the head, or of the trailers.  An interim answer (RFC 9110, 15.2)
  * is one head more, and begins as each does with its status line: the last
  * one counts. */
+/* NOLINTNEXTLINE(readability-non-const-parameter) */
 static size_t on_header(char *bytes, size_t size, size_t count, void *ctx)
 {
     struct fetch *fetch = ctx;

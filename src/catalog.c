@@ -85,6 +85,8 @@ static void make_settings(struct maker *m)
         .is_strict = config_number(root, CONFIG_ROOT_STRICT) != 0,
         .builtin_tools = (int)config_number(root, CONFIG_ROOT_BUILTIN_TOOLS),
         .incoming_trace = (int)config_number(root, CONFIG_ROOT_INCOMING_TRACE),
+        .captures_content = config_number(root, CONFIG_ROOT_CONTENT) != 0,
+        .content_bytes = bytes(c, CONFIG_ROOT_CONTENT_BYTES),
         .store_bytes = bytes(c, CONFIG_ROOT_STORE_BYTES),
         .store_ttl_ms = ms(c, CONFIG_ROOT_STORE_TTL_MS),
         .anthropic_version =

@@ -127,12 +127,14 @@ struct rule {
     enum tier use_tier;         /* TIER_NONE: use_model */
     const struct model *use_model;
     enum tier policy; /* TIER_NONE: no pin */
+    bool forbids_content;
 };
 
 struct api_key {
     struct str name;
     unsigned char digest[32]; /* SHA-256 of the secret */
     enum tier policy;         /* TIER_NONE: no pin */
+    bool forbids_content;     /* what is said is for nobody to keep */
 };
 
 struct settings {
@@ -148,10 +150,12 @@ struct settings {
     bool shows_reasoning;
     bool shows_thinking;
     bool caches_prompt;
-    bool is_strict;     /* refuses what would be left out */
-    int builtin_tools;  /* enum config_builtin */
-    int incoming_trace; /* enum trace_trust */
-    size_t store_bytes; /* of answers that are remembered; 0: none */
+    bool is_strict;        /* refuses what would be left out */
+    int builtin_tools;     /* enum config_builtin */
+    int incoming_trace;    /* enum trace_trust */
+    bool captures_content; /* see choose/content.h */
+    size_t content_bytes;  /* of what is asked, and of what is answered */
+    size_t store_bytes;    /* of answers that are remembered; 0: none */
     uint64_t store_ttl_ms;
     struct str anthropic_version;
     bool is_anthropic_2026_10_21;

@@ -88,6 +88,7 @@ static void make_rule(struct maker *m, const struct config_node *node)
     rule->from_minute = (int)(config_number(node, CONFIG_RULE_HOURS) / 10000);
     rule->to_minute = (int)(config_number(node, CONFIG_RULE_HOURS) % 10000);
     rule->policy = (enum tier)config_number(node, CONFIG_RULE_POLICY);
+    rule->forbids_content = config_number(node, CONFIG_RULE_CONTENT) == 0;
     make_use(m, rule, node);
     tier = rule->use_model != NULL ? rule->use_model->backend->tier
                                    : rule->use_tier;
@@ -146,6 +147,7 @@ void catalog_make_keys(struct maker *m)
 
         key->name = catalog_keep(m, config_text(node, CONFIG_KEY_NAME));
         key->policy = (enum tier)config_number(node, CONFIG_KEY_POLICY);
+        key->forbids_content = config_number(node, CONFIG_KEY_CONTENT) == 0;
         if (key->name.len == 0 || secret.len == 0) {
             config_complain_node(m->config, node,
                                  "expected a name and a secret");

@@ -1,8 +1,10 @@
 #include "demo.h"
 
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "catalog.h"
@@ -13,6 +15,7 @@
 #include "forward/order.h"
 #include "gateway.h"
 #include "log.h"
+#include "report.h"
 #include "sim.h"
 #include "sse.h"
 #include "telemetry/telemetry.h"
@@ -23,7 +26,12 @@ enum {
     CALL_MS = 20000,
     COLD_S = 2,
     SETTLED_MS = 50,
+    NOTED_MS = 1200, /* then the ledger has it */
+    PATH_SIZE = 4096,
 };
+
+/* What the stand-in's GPU would cost for an hour: an L4 of a cloud, rented. */
+#define GPU_PRICE "0.80"
 
 /* A 1 x 1 pixel. */
 #define PIXEL                                                                  \
@@ -98,6 +106,7 @@ struct call {
     enum error error;
     int status;
     char backend[16], model[40], reason[48];
+    char trace[TRACE_ID_LEN + 1];
     struct buf body;
     bool is_stream;
     uint64_t began_us, first_us, ended_us;
@@ -121,6 +130,9 @@ static void on_head(void *ctx, const struct answer_head *head)
          head_find(head->head, STR("x-router-model")));
     keep(call->reason, sizeof(call->reason),
          head_find(head->head, STR("x-router-reason")));
+    keep(call->trace, sizeof(call->trace),
+         str_slice(head_find(head->head, STR("traceparent")), 3,
+                   3 + TRACE_ID_LEN));
 }
 
 static void on_body(void *ctx, struct str bytes)
@@ -280,9 +292,9 @@ static void make_cold(struct client *client)
     buf_fini(&call.body);
 }
 
-static bool play(struct client *client)
+/* Returns the trace of the last request. */
+static void play(struct client *client, char trace[TRACE_ID_LEN + 1])
 {
-    bool all_answered = true;
 
     printf("\n%-30s %-31s %-16s  %11s  %11s\n", "prompt", "decision", "reason",
            "first token", "total");
@@ -303,11 +315,10 @@ static bool play(struct client *client)
                                  : str_of(scene->path),
              buf_str(&body), scene->policy, &call);
         print_row(scene, &call);
-        all_answered = all_answered && call.error == OK && call.status == 200;
+        keep(trace, TRACE_ID_LEN + 1, str_of(call.trace));
         buf_fini(&call.body);
         buf_fini(&body);
     }
-    return all_answered;
 }
 
 static void print_hint(unsigned port)
@@ -328,15 +339,51 @@ static void print_hint(unsigned port)
 /* --- the whole
  * ---------------------------------------------------------------- */
 
-/* How much the log says once the table has been shown. */
-struct voice {
+/* What is known of the router once it runs. */
+struct demo {
+    /* how much the log says once the table has been shown */
     enum log_level level;
     enum log_format format;
+    char folder[32]; /* of a ledger for this run alone; empty: none was made */
+    char ledger[PATH_SIZE];
 };
 
+/* Without a ledger of the environment's the demo has one of its own, which goes
+ * with it. */
+static void choose_ledger(struct config *config, struct demo *demo)
+{
+    struct str asked = config_text(&config->root, CONFIG_ROOT_LEDGER_PATH);
+
+    keep(demo->ledger, sizeof(demo->ledger), asked);
+    if (asked.len > 0)
+        return;
+    (void)snprintf(demo->folder, sizeof(demo->folder), "/tmp/weir-demo-XXXXXX");
+    if (mkdtemp(demo->folder) == NULL) {
+        demo->folder[0] = '\0';
+        return;
+    }
+    (void)snprintf(demo->ledger, sizeof(demo->ledger), "%s/ledger.db",
+                   demo->folder);
+    config_override(config, CONFIG_ROOT_LEDGER_PATH, str_of(demo->ledger));
+}
+
+static void drop_ledger(const struct demo *demo)
+{
+    static const char *const endings[] = {"", "-wal", "-shm", "-lock"};
+    char path[PATH_SIZE + 8];
+
+    if (demo->folder[0] == '\0')
+        return;
+    for (size_t i = 0; i < COUNT_OF(endings); i++) {
+        (void)snprintf(path, sizeof(path), "%s%s", demo->ledger, endings[i]);
+        (void)unlink(path);
+    }
+    (void)rmdir(demo->folder);
+}
+
 /* The router's configuration: the environment's, on the stand-ins. */
-static struct catalog *router_catalog(const struct sim *sim,
-                                      struct voice *voice, struct clerk **clerk)
+static struct catalog *router_catalog(const struct sim *sim, struct demo *demo,
+                                      struct clerk **clerk)
 {
     struct config config;
     struct buf why;
@@ -351,6 +398,9 @@ static struct catalog *router_catalog(const struct sim *sim,
                    sim_anthropic_port(sim));
     config_override(&config, CONFIG_ROOT_CLOUD_URL, str_of(url));
     config_override(&config, CONFIG_ROOT_CLOUD_KEY, STR("simulated"));
+    if (!config_is_set(&config.root, CONFIG_ROOT_LOCAL_PRICE))
+        config_override(&config, CONFIG_ROOT_LOCAL_PRICE, STR(GPU_PRICE));
+    choose_ledger(&config, demo);
     if (config_get(&config.root, CONFIG_ROOT_LISTEN_HOST)->source ==
         CONFIG_DEFAULT)
         config_override(&config, CONFIG_ROOT_LISTEN_HOST, STR("127.0.0.1"));
@@ -358,9 +408,9 @@ static struct catalog *router_catalog(const struct sim *sim,
         catalog = catalog_new(&config);
     if (catalog == NULL)
         fprintf(stderr, "weir: %.*s", STR_ARG(buf_str(&config.problems)));
-    voice->level =
+    demo->level =
         (enum log_level)config_number(&config.root, CONFIG_ROOT_LOG_LEVEL);
-    voice->format =
+    demo->format =
         (enum log_format)config_number(&config.root, CONFIG_ROOT_LOG_FORMAT);
     buf_init(&why, 1024);
     if (catalog != NULL &&
@@ -375,10 +425,10 @@ static struct catalog *router_catalog(const struct sim *sim,
     return catalog;
 }
 
-static struct gateway *start_router(const struct sim *sim, struct voice *voice)
+static struct gateway *start_router(const struct sim *sim, struct demo *demo)
 {
     struct clerk *clerk = NULL;
-    struct catalog *catalog = router_catalog(sim, voice, &clerk);
+    struct catalog *catalog = router_catalog(sim, demo, &clerk);
     struct gateway *gateway;
     struct buf why;
 
@@ -394,9 +444,52 @@ static struct gateway *start_router(const struct sim *sim, struct voice *voice)
     return gateway;
 }
 
-static void show(const struct sim *sim, struct gateway *gateway)
+/* In one line, before the report goes into it. */
+static void print_cost(const struct demo *demo)
+{
+    static const char sums[] =
+        "SELECT count(*), printf('%.6f', total(cost) / 1e9), "
+        "printf('%.6f', total(cloud_cost) / 1e9) FROM requests";
+    struct sqlite3 *db = NULL;
+    struct sqlite3_stmt *statement = NULL;
+
+    if (sqlite3_open_v2(demo->ledger, &db, SQLITE_OPEN_READONLY, NULL) ==
+            SQLITE_OK &&
+        sqlite3_prepare_v2(db, sums, -1, &statement, NULL) == SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW)
+        printf("Cost of %d requests: %s USD; all of them in the cloud: %s "
+               "USD\n",
+               sqlite3_column_int(statement, 0),
+               (const char *)sqlite3_column_text(statement, 1),
+               (const char *)sqlite3_column_text(statement, 2));
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+}
+
+/* What was noted of the requests: the clerk writes it down within a second. */
+static void print_notes(struct demo *demo, const char *trace)
+{
+    char *words[] = {"report", "--ledger", demo->ledger, NULL};
+
+    printf("\nTrace of the last request: %s\n"
+           "(the same in its traceparent header, the log, the ledger and in "
+           "OTLP, if there is a collector)\n",
+           trace);
+    fflush(stdout);
+    if (demo->ledger[0] == '\0')
+        return;
+    uv_sleep(NOTED_MS);
+    print_cost(demo);
+    printf("\n$ weir report\n");
+    fflush(stdout);
+    (void)report_main(3, words);
+}
+
+static void show(const struct sim *sim, struct demo *demo,
+                 struct gateway *gateway)
 {
     struct client *client = must_calloc(1, sizeof(*client));
+    char trace[TRACE_ID_LEN + 1] = "";
 
     printf("weir " WEIR_VERSION " on http://127.0.0.1:%u, in front of two "
            "stand-ins:\n"
@@ -404,9 +497,10 @@ static void show(const struct sim *sim, struct gateway *gateway)
            "  cloud  Anthropic  http://127.0.0.1:%u\n",
            gateway_port(gateway), sim_vllm_port(sim), sim_anthropic_port(sim));
     client_open(client, gateway_port(gateway), sim_anthropic_port(sim));
-    (void)play(client);
+    play(client, trace);
     client_close(client);
     free(client);
+    print_notes(demo, trace);
     print_hint(gateway_port(gateway));
 }
 
@@ -415,7 +509,7 @@ int demo_main(void)
     struct sim_options options = sim_options_usual();
     struct sim *sim;
     struct gateway *gateway;
-    struct voice voice;
+    struct demo demo = {0};
     const char *why = "";
     sigset_t signals;
     int signal = 0;
@@ -432,11 +526,11 @@ int demo_main(void)
     }
     log_setup(LOG_ERROR, LOG_LOGFMT); /* the table first */
     log_start();
-    gateway = start_router(sim, &voice);
+    gateway = start_router(sim, &demo);
     if (gateway != NULL) {
-        show(sim, gateway);
+        show(sim, &demo, gateway);
         uv_sleep(SETTLED_MS); /* the last request's log line is not news */
-        log_setup(voice.level, voice.format);
+        log_setup(demo.level, demo.format);
         sigwait(&signals, &signal);
         gateway_stop(gateway);
         gateway_stop(gateway); /* a demo has nothing worth waiting for */
@@ -444,5 +538,6 @@ int demo_main(void)
     }
     sim_stop(sim);
     log_stop();
+    drop_ledger(&demo);
     return gateway == NULL ? EXIT_FAILURE : EXIT_SUCCESS;
 }

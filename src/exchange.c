@@ -123,6 +123,7 @@ void exchange_settle(struct exchange *x)
         now);
     if (x->has_answer)
         record->answer_id = x->answer.id;
+    exchange_record_output(x);
     settle(record, now);
     exchange_record_price(x);
     metrics_count(&x->worker->metrics, record, &x->catalog->claude);
@@ -295,6 +296,8 @@ static void prepare(struct exchange *x)
         x->facts.longest_tokens = longest_tokens(chat);
     x->has_error =
         !choose(x->arena, x->catalog, &x->facts, &x->choice, &x->error);
+    if (!x->has_error)
+        exchange_record_input(x);
 }
 
 static void answer_route(struct exchange *x)

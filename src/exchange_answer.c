@@ -21,7 +21,17 @@ void exchange_release_answer(struct exchange *x)
     if (x->has_answer)
         answer_fini(&x->answer);
     x->has_answer = false;
+    if (x->gather != NULL)
+        gather_fini(x->gather);
+    x->gather = NULL;
     buf_fini(&x->held);
+}
+
+static void gather_answers(struct exchange *x)
+{
+    x->gather = ARENA_NEW(x->arena, struct gather);
+    gather_init(x->gather, x->arena, exchange_settings(x)->content_bytes);
+    x->answer.gather = x->gather;
 }
 
 bool exchange_asks_usage(const struct exchange *x)
@@ -53,6 +63,8 @@ void exchange_prepare_answer(struct exchange *x)
     answer_init(&x->answer, x->arena, exchange_target_format(x), x->format,
                 &style, &x->names, settings->answer_bytes);
     x->has_answer = true;
+    if (x->keeps_content)
+        gather_answers(x);
     x->answer.seeks_id = x->worker->host->clerk != NULL;
     exchange_note(x);
     x->reading = READING_HEAD;

@@ -95,6 +95,8 @@ struct exchange {
     struct answer answer;
     bool has_answer;             /* `answer` is initialised */
     struct recall recall;        /* if answer.recall is set */
+    bool keeps_content;          /* what is asked and answered, for a clerk */
+    struct gather *gather;       /* of the present answer; NULL: nobody does */
     struct store_entry *earlier; /* the response that this goes on with */
     bool is_confined;            /* it goes on with something stored, */
     enum tier confined;          /* and that is what policies left to it */
@@ -185,6 +187,11 @@ void exchange_remember(struct exchange *x, struct str result);
 enum operation exchange_operation(const struct format *format);
 /* What was read and decided, or as much of it as there is. */
 void exchange_record_request(struct exchange *x);
+/* What is asked, if that may be kept: it was read, the choice is made.  On the
+ * loop or on the thread pool. */
+void exchange_record_input(struct exchange *x);
+/* What was answered so far. */
+void exchange_record_output(struct exchange *x);
 /* The next try is about to begin: why it is not the first. */
 void exchange_record_move(struct exchange *x);
 /* It begins, at x->replica. */

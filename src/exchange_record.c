@@ -5,6 +5,7 @@
  * and from the request's arena; those of the parsed request, which goes
  * earlier, are copied. */
 #include "check.h"
+#include "choose/content.h"
 #include "clock.h"
 #include "exchange_private.h"
 #include "settle/price.h"
@@ -122,6 +123,33 @@ void exchange_record_request(struct exchange *x)
                     USER_MAX));
     record->session = session(x);
     record->metadata = metadata_text(x);
+}
+
+/* --- content ------------------------------------------------------------ */
+
+void exchange_record_input(struct exchange *x)
+{
+    const struct settings *settings = exchange_settings(x);
+    struct record *record = &x->record;
+
+    if (!settings->captures_content || !is_read(x) || x->is_route_only ||
+        x->format->said[0].len == 0 ||
+        !content_is_allowed(x->catalog, &x->facts, x->choice.allowed))
+        return;
+    x->keeps_content = true;
+    record->input =
+        gather_request(x->arena, x->format, &x->chat, settings->content_bytes,
+                       &record->is_clipped);
+}
+
+void exchange_record_output(struct exchange *x)
+{
+    struct record *record = &x->record;
+
+    if (x->gather == NULL)
+        return;
+    record->output = gather_result(x->gather);
+    record->is_clipped = record->is_clipped || x->gather->is_clipped;
 }
 
 /* --- tries -------------------------------------------------------------- */

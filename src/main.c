@@ -1,5 +1,5 @@
-/* The command line: weir serve, check, demo, sim, options, errors, fields,
- * metrics, version, help. */
+/* The command line: weir serve, check, report, demo, sim, options, errors,
+ * fields, metrics, version, help. */
 #include <errno.h>
 #include <locale.h>
 #include <signal.h>
@@ -16,6 +16,7 @@
 #include "demo.h"
 #include "dialect/fields.h"
 #include "error.h"
+#include "report.h"
 #include "serve.h"
 #include "sim.h"
 #include "telemetry/metrics_document.h"
@@ -32,6 +33,7 @@ static const char usage[] =
     "  demo       the same on stand-ins, with a few requests to look at\n"
     "  sim        stand-ins for vLLM and Anthropic, with faults on demand\n"
     "  check      print the configuration that is in force, and its problems\n"
+    "  report     what the ledger says: shares, latencies, tokens, money\n"
     "  options    list every option; --man: as the manual page weir.yaml(5)\n"
     "  errors     list every error\n"
     "  fields     list every field of a request, and what becomes of it\n"
@@ -314,6 +316,8 @@ int main(int argc, char **argv)
     }
     if (str_eq(str_of(argv[1]), STR("sim")))
         return sim_main(argc - 1, argv + 1); /* it has options of its own */
+    if (str_eq(str_of(argv[1]), STR("report")))
+        return report_main(argc - 1, argv + 1);
     for (size_t i = 0; i < COUNT_OF(commands); i++) {
         if (strcmp(argv[1], commands[i].name) == 0) {
             parse_arguments(&arguments, argc, argv);

@@ -155,11 +155,9 @@ static enum regex_result search_tools(const struct regex *regex,
     return search.result;
 }
 
-/* What cannot be decided holds for a rule with a policy, and for no other. */
-static bool holds(const struct rule *rule, enum regex_result result)
+static bool holds(enum regex_result result, bool if_undecided)
 {
-    return result == REGEX_YES ||
-           (result == REGEX_UNDECIDED && rule->policy != TIER_NONE);
+    return result == REGEX_YES || (result == REGEX_UNDECIDED && if_undecided);
 }
 
 /* Does the whole of `text` match?  Only the last * needs to be tried again,
@@ -191,13 +189,14 @@ static bool matches_pattern(struct str pattern, struct str text)
 }
 
 /* No name is a long one; more of a caller's would only cost time. */
-static bool matches_model(const struct rule *rule, const struct chat *chat)
+static bool matches_model(const struct rule *rule, const struct chat *chat,
+                          bool if_undecided)
 {
     struct str name = chat->model.len > 0 ? chat->model : STR("auto");
 
     return !rule_is_about_names(rule) ||
            (name.len <= NAME_MAX_LEN ? matches_pattern(rule->model, name)
-                                     : rule->policy != TIER_NONE);
+                                     : if_undecided);
 }
 
 /* A span that goes over midnight is two. */
@@ -213,7 +212,8 @@ static bool matches_either(int wanted, bool is)
     return wanted < 0 || (wanted != 0) == is;
 }
 
-bool rule_matches(const struct rule *rule, const struct rule_facts *facts)
+static bool matches(const struct rule *rule, const struct rule_facts *facts,
+                    bool if_undecided)
 {
     const struct chat *chat = facts->chat;
 
@@ -222,7 +222,7 @@ bool rule_matches(const struct rule *rule, const struct rule_facts *facts)
         (rule->has_min_answer && facts->max_tokens < rule->min_answer) ||
         (rule->has_max_answer && facts->max_tokens > rule->max_answer))
         return false;
-    if (!matches_model(rule, chat))
+    if (!matches_model(rule, chat, if_undecided))
         return false;
     if (!matches_either(rule->tools,
                         chat->tool_count + chat->server_tool_count > 0) ||
@@ -238,6 +238,17 @@ bool rule_matches(const struct rule *rule, const struct rule_facts *facts)
                        facts->minute_of_day))
         return false;
     return (rule->tool == NULL ||
-            holds(rule, search_tools(rule->tool, chat))) &&
-           (rule->text == NULL || holds(rule, search_chat(rule->text, chat)));
+            holds(search_tools(rule->tool, chat), if_undecided)) &&
+           (rule->text == NULL ||
+            holds(search_chat(rule->text, chat), if_undecided));
+}
+
+bool rule_matches(const struct rule *rule, const struct rule_facts *facts)
+{
+    return matches(rule, facts, rule->policy != TIER_NONE);
+}
+
+bool rule_may_match(const struct rule *rule, const struct rule_facts *facts)
+{
+    return matches(rule, facts, true);
 }

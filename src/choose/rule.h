@@ -35,6 +35,10 @@ static inline bool rule_is_about_names(const struct rule *rule)
  * long for large requests: call it where that does not matter. */
 bool rule_matches(const struct rule *rule, const struct rule_facts *facts);
 
+/* The same, where a pattern that cannot be decided matches whatever the rule
+ * is for. */
+bool rule_may_match(const struct rule *rule, const struct rule_facts *facts);
+
 /* Estimated tokens of a number of characters. */
 int64_t rule_estimate_tokens(size_t characters);
 /* The present minute of the day, 0 to 1439, in the process's time zone. */

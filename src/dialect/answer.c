@@ -69,6 +69,8 @@ static bool is_empty(const struct relay_facts *facts)
 
 static void take_facts(struct answer *answer)
 {
+    if (answer->gather != NULL && answer->from->relay_gather != NULL)
+        answer->from->relay_gather(answer->gather, answer->facts.root);
     answer->has_token = answer->facts.has_token;
     answer->finish = answer->facts.finish;
     answer->usage = answer->facts.usage;
@@ -178,6 +180,8 @@ static void on_event(void *ctx, const struct chat_event *event)
     }
     if (answer->recall != NULL)
         recall_event(answer->recall, event);
+    if (answer->gather != NULL)
+        gather_event(answer->gather, event);
     answer->to->write_event(answer->writer, event, answer->out);
 }
 
@@ -312,6 +316,8 @@ static unsigned translate_whole(struct answer *answer, struct arena *arena,
     answer->usage = parsed.usage;
     if (answer->recall != NULL)
         recall_answer(answer->recall, &parsed);
+    if (answer->gather != NULL)
+        gather_answer(answer->gather, &parsed);
     buf_init(&text, SIZE_MAX / 2);
     (void)buf_reserve(&text, body.len + answer->style.echo.len + FRAME_BYTES);
     answer->to->write_answer(&answer->style, &parsed, &text);

@@ -7,6 +7,7 @@
 #define WEIR_ANSWER_H
 
 #include "format.h"
+#include "gather.h"
 #include "recall.h"
 #include "relay.h"
 #include "sse.h"
@@ -27,6 +28,7 @@ struct answer {
     void *reader, *writer; /* NULL where the bytes pass */
     struct relay_facts facts;
     struct recall *recall; /* notes what is said; NULL: nobody does */
+    struct gather *gather; /* the same, to be looked at later */
     struct arena kept;     /* for the error, and for the id */
     bool seeks_id;         /* somebody wants to know it */
     struct buf *out;       /* while bytes are being read */

@@ -68,6 +68,8 @@ MUST_USE bool anthropic_read_event(struct anthropic_stream *stream,
 MUST_USE bool anthropic_stream_close(struct anthropic_stream *stream,
                                      const struct chat_listener *listener);
 
+/* See format.h. */
+void anthropic_relay_gather(struct gather *gather, yyjson_val *root);
 /* See relay_read in format.h. */
 MUST_USE bool anthropic_relay_read(struct arena *arena, struct str json,
                                    struct relay_facts *facts);

@@ -1,6 +1,7 @@
 /* Anthropic Messages that pass as they are: what must be known of an answer or
  * of an event. */
 #include "anthropic_reply.h"
+#include "gather.h"
 
 /* The model's name stands in the message, which is the whole answer or the
  * `message` of message_start. */
@@ -91,4 +92,52 @@ bool anthropic_relay_read(struct arena *arena, struct str json,
         take_message(&doc, json, doc.root, facts);
     }
     return type.len > 0;
+}
+
+/* --- what is said --------------------------------------------------------- */
+
+static void gather_block(struct gather *gather, int64_t key, yyjson_val *block)
+{
+    struct chat_call call = {
+        .id = json_get_text(block, STR("id")),
+        .name = json_get_text(block, STR("name")),
+    };
+    yyjson_val *input = json_get(block, STR("input"));
+
+    gather_text(gather, GATHER_CONTENT, json_get_text(block, STR("text")));
+    gather_text(gather, GATHER_REASONING,
+                json_get_text(block, STR("thinking")));
+    if (!str_eq(json_get_text(block, STR("type")), STR("tool_use")))
+        return;
+    gather_call(gather, key, &call);
+    if (yyjson_obj_size(input) > 0) /* else it comes in pieces, or is empty */
+        gather_input(gather, key, input);
+}
+
+static void gather_delta(struct gather *gather, int64_t key, yyjson_val *delta)
+{
+    gather_text(gather, GATHER_CONTENT, json_get_text(delta, STR("text")));
+    gather_text(gather, GATHER_REASONING,
+                json_get_text(delta, STR("thinking")));
+    gather_arguments(gather, key, json_get_text(delta, STR("partial_json")));
+}
+
+void anthropic_relay_gather(struct gather *gather, yyjson_val *root)
+{
+    struct str type = json_get_text(root, STR("type"));
+    int64_t index = json_get_i64(root, STR("index"));
+
+    if (str_eq(type, STR("content_block_delta"))) {
+        gather_delta(gather, index, json_get(root, STR("delta")));
+    } else if (str_eq(type, STR("content_block_start"))) {
+        gather_block(gather, index, json_get(root, STR("content_block")));
+    } else if (str_eq(type, STR("message_start"))) {
+        gather_begin(gather);
+    } else if (str_eq(type, STR("message"))) {
+        gather_begin(gather);
+        index = 0;
+        json_each_item (block, json_get(root, STR("content"))) {
+            gather_block(gather, index++, block);
+        }
+    }
 }

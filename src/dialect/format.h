@@ -99,6 +99,8 @@ struct relay_facts {
     struct anthropic_counts counts;
 };
 
+struct gather;
+
 struct format {
     struct str name; /* as the log and docs/translation.md call it */
     struct str path; /* of a request to a backend */
@@ -125,6 +127,9 @@ struct format {
                           const struct request_style *style, struct buf *out,
                           struct request_notes *notes,
                           struct chat_error *error);
+
+    /* Members of a request that hold what is said; empty: it says nothing. */
+    struct str said[2];
 
     /* --- complete answers --- */
 
@@ -187,6 +192,9 @@ struct format {
      * which is zero at first.  False when it is none. */
     bool (*relay_read)(struct arena *arena, struct str json,
                        struct relay_facts *facts);
+    /* The same text, of which relay_read() gave `root`, for who keeps what is
+     * said.  NULL: nothing is said in words. */
+    void (*relay_gather)(struct gather *gather, yyjson_val *root);
     /* Would a backend of the same format refuse what the caller sent?  NULL:
      * nobody minds. */
     bool (*must_rewrite)(const struct chat *chat,

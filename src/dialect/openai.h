@@ -22,6 +22,8 @@ enum chat_finish openai_finish(struct str name);
 /* Takes a `usage` object in place of what was known; others change nothing. */
 void openai_read_usage(yyjson_val *value, struct chat_usage *usage);
 
+/* See format.h: of Chat Completions, and of plain ones. */
+void openai_relay_gather(struct gather *gather, yyjson_val *root);
 /* See relay_read in format.h. */
 MUST_USE bool openai_relay_read(struct arena *arena, struct str json,
                                 struct relay_facts *facts);

@@ -134,6 +134,8 @@ const struct format format_completions = {
     .error_status = chat_error_status,
     .write_error = openai_write_any_error,
     .relay_read = openai_relay_plain,
+    .relay_gather = openai_relay_gather,
+    .said = {STR_INIT("prompt")},
     .read_stream_error = openai_read_stream_error,
     .write_stream_error = openai_write_stream_error,
     .goodbye = STR_INIT("data: [DONE]\n\n"),
@@ -197,4 +199,5 @@ const struct format format_embeddings = {
     .error_status = chat_error_status,
     .write_error = openai_write_any_error,
     .relay_read = relay_embedding,
+    .said = {STR_INIT("input")},
 };

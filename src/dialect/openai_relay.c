@@ -1,5 +1,6 @@
 /* OpenAI Chat Completions (and plain completions) that pass as they are: what
  * must be known of an answer or of a chunk. */
+#include "gather.h"
 #include "openai.h"
 
 static bool has_text(yyjson_val *delta, struct str key)
@@ -118,4 +119,70 @@ bool openai_relay_plain(struct arena *arena, struct str json,
                         struct relay_facts *facts)
 {
     return relay_read(arena, json, facts, true);
+}
+
+/* --- what is said --------------------------------------------------------- */
+
+static void gather_function(struct gather *gather, int64_t key,
+                            yyjson_val *function, struct str arguments,
+                            struct chat_call call)
+{
+    call.name = json_get_text(function, STR("name"));
+    gather_call(gather, key, &call);
+    gather_arguments(gather, key, json_get_text(function, arguments));
+}
+
+/* Pieces of a stream bear the call's number; whole ones stand in their order.
+ */
+static void gather_calls(struct gather *gather, yyjson_val *calls)
+{
+    int64_t place = 0;
+
+    json_each_item (item, calls) {
+        yyjson_val *custom = json_get(item, STR("custom"));
+        struct chat_call call = {
+            .id = json_get_text(item, STR("id")),
+            .is_custom = custom != NULL,
+        };
+        int64_t key = place++;
+        int64_t number;
+
+        if (json_to_i64(json_get(item, STR("index")), &number))
+            key = number;
+        if (call.is_custom)
+            gather_function(gather, key, custom, STR("input"), call);
+        else
+            gather_function(gather, key, json_get(item, STR("function")),
+                            STR("arguments"), call);
+    }
+}
+
+static void gather_message(struct gather *gather, yyjson_val *message)
+{
+    struct str thought = json_get_text(message, STR("reasoning_content"));
+    yyjson_val *function = json_get(message, STR("function_call"));
+
+    if (thought.len == 0)
+        thought = json_get_text(message, STR("reasoning"));
+    gather_text(gather, GATHER_REASONING, thought);
+    gather_text(gather, GATHER_CONTENT, json_get_text(message, STR("content")));
+    gather_text(gather, GATHER_REFUSAL, json_get_text(message, STR("refusal")));
+    gather_calls(gather, json_get(message, STR("tool_calls")));
+    if (function != NULL)
+        gather_function(gather, 0, function, STR("arguments"),
+                        (struct chat_call){0});
+}
+
+void openai_relay_gather(struct gather *gather, yyjson_val *root)
+{
+    json_each_item (choice, json_get(root, STR("choices"))) {
+        yyjson_val *delta = json_get(choice, STR("delta"));
+
+        if (json_get_i64(choice, STR("index")) != 0)
+            continue;
+        gather_begin(gather);
+        gather_message(
+            gather, delta != NULL ? delta : json_get(choice, STR("message")));
+        gather_text(gather, GATHER_CONTENT, json_get_text(choice, STR("text")));
+    }
 }

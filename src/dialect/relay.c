@@ -113,20 +113,42 @@ unsigned relay_answer(struct arena *arena, struct str json,
     return cut_answer(json, facts, json_quote(arena, model), pieces);
 }
 
-void relay_chunk(struct str event, struct str json,
-                 const struct relay_facts *facts, struct str quoted_model,
-                 struct buf *out)
+/* Nearly all chunks are like this: nothing is cut up for them. */
+static void put_renamed(struct str json, const struct relay_facts *facts,
+                        struct str quoted_model, struct buf *out)
+{
+    size_t end = facts->model_at + facts->model_len;
+
+    if (facts->model_len > 0) {
+        sse_data(out, str_slice(json, 0, facts->model_at));
+        sse_data(out, quoted_model);
+    }
+    sse_data(out, str_slice(json, end, json.len));
+}
+
+static void put_cut_up(struct str json, const struct relay_facts *facts,
+                       struct str quoted_model, struct buf *out)
 {
     struct str pieces[RELAY_PIECES];
     unsigned n = cut_answer(json, facts, quoted_model, pieces);
 
+    for (unsigned i = 0; i < n; i++)
+        sse_data(out, pieces[i]);
+}
+
+void relay_chunk(struct str event, struct str json,
+                 const struct relay_facts *facts, struct str quoted_model,
+                 struct buf *out)
+{
     if (event.len > 0) {
         buf_put(out, STR("event: "));
         buf_put(out, event);
         buf_put_char(out, '\n');
     }
     sse_begin(out);
-    for (unsigned i = 0; i < n; i++)
-        sse_data(out, pieces[i]);
+    if (facts->usage_len > 0)
+        put_cut_up(json, facts, quoted_model, out);
+    else
+        put_renamed(json, facts, quoted_model, out);
     sse_end(out);
 }

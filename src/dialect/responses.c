@@ -40,4 +40,5 @@ const struct format format_responses = {
     .write_error = openai_write_any_error,
     .keep_alive = STR_INIT(": keep-alive\n\n"),
     .names_events = true,
+    .said = {STR_INIT("instructions"), STR_INIT("input")},
 };

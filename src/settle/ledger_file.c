@@ -272,7 +272,7 @@ static enum ledger_result open_database(struct ledger_file *file,
     if (code == SQLITE_OK)
         code = set_up(file->db);
     if (code == SQLITE_OK)
-        code = ledger_schema_follow(file->db);
+        code = ledger_schema_follow(file->db, why);
     if (code == SQLITE_OK)
         code = prepare_all(file);
     if (code == SQLITE_OK) {

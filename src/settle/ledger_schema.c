@@ -53,7 +53,7 @@ int ledger_pragma(struct sqlite3 *db, const char *sql, int64_t *out)
 
 static int run_step(struct sqlite3 *db, unsigned version)
 {
-    struct str step;
+    struct str step = {NULL, 0};
     struct buf sql;
     int code;
 
@@ -68,7 +68,8 @@ static int run_step(struct sqlite3 *db, unsigned version)
     return code;
 }
 
-static int run_steps(struct sqlite3 *db, unsigned from, unsigned to)
+static int run_steps(struct sqlite3 *db, unsigned from, unsigned to,
+                     struct buf *why)
 {
     int code = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
 
@@ -76,8 +77,11 @@ static int run_steps(struct sqlite3 *db, unsigned from, unsigned to)
         code = run_step(db, version + 1);
     if (code == SQLITE_OK)
         code = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
-    if (code != SQLITE_OK)
-        (void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    if (code == SQLITE_OK)
+        return code;
+    buf_printf(why, "it cannot be brought from version %u to %u: %s", from, to,
+               sqlite3_errmsg(db));
+    (void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
     return code;
 }
 
@@ -110,7 +114,7 @@ int ledger_schema_look(struct sqlite3 *db, struct buf *why)
     return SQLITE_OK;
 }
 
-int ledger_schema_follow(struct sqlite3 *db)
+int ledger_schema_follow(struct sqlite3 *db, struct buf *why)
 {
     unsigned latest = ledger_schema_version();
     int64_t version = 0;
@@ -118,5 +122,5 @@ int ledger_schema_follow(struct sqlite3 *db)
 
     if (code != SQLITE_OK || version == latest)
         return code;
-    return run_steps(db, (unsigned)version, latest);
+    return run_steps(db, (unsigned)version, latest, why);
 }

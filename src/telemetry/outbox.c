@@ -152,7 +152,8 @@ static struct batch *oldest(struct outbox *outbox)
     if (outbox->first != NULL && outbox->fetch == NULL &&
         !outbox->first->is_spooled)
         return outbox->first;
-    return list_empty(&outbox->memory)
+    /* the link of a batch that is gone is not in the list any more */
+    return list_empty(&outbox->memory) /* NOLINT(clang-analyzer-unix.Malloc) */
                ? NULL
                : list_entry(outbox->memory.next, struct batch, link);
 }

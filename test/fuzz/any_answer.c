@@ -1,7 +1,7 @@
 /* What a backend answers in its format, for a caller of each: in one piece or
  * as a stream that is cut anywhere.  What goes out is the same whatever the
- * cuts, is JSON, says something or ends in an error, and what is noted of it is
- * the same, too. */
+ * cuts, is JSON, says something or ends in an error, and what is noted of it
+ * and what is gathered is the same, too. */
 #include "check.h"
 #include "dialect/oracle.h"
 #include "fuzz.h"
@@ -48,6 +48,27 @@ static void check_note(struct str note)
     arena_clear(&arena);
 }
 
+/* --- what is gathered -------------------------------------------------------
+ */
+
+/* Any bound will do; some are met. */
+static size_t bound_of(struct str bytes)
+{
+    return bytes.len > 0 && bytes.ptr[0] % 3 == 0 ? bytes.len / 4 : OUT_MAX;
+}
+
+static void check_gathered(struct gather *gather, struct buf *out)
+{
+    struct str text = gather_result(gather);
+
+    check(text.len <= gather->max);
+    if (text.len > 0)
+        oracle_check_json(text, false);
+    else
+        check(!gather->has_begun || gather->is_clipped);
+    buf_put(out, text);
+}
+
 /* --- streams ----------------------------------------------------------------
  */
 
@@ -55,6 +76,7 @@ static enum answer_status run(const struct pair *pair, struct str bytes,
                               unsigned seed, struct buf *out, struct buf *note)
 {
     enum answer_status status = ANSWER_GOES_ON;
+    struct gather gather;
     struct answer answer;
     struct recall recall;
     struct arena memory;
@@ -65,6 +87,8 @@ static enum answer_status run(const struct pair *pair, struct str bytes,
                 oracle_names(), EVENT_MAX);
     if (!is_relayed(pair))
         answer.recall = &recall;
+    gather_init(&gather, &memory, bound_of(bytes));
+    answer.gather = &gather;
     while (bytes.len > 0 && status == ANSWER_GOES_ON) {
         size_t step = oracle_step(&seed);
 
@@ -79,6 +103,9 @@ static enum answer_status run(const struct pair *pair, struct str bytes,
         check(answer.has_token || answer.finish != CHAT_FINISH_UNSET);
     check(!buf_failed(out));
     buf_put(note, recall_note(&recall));
+    check_note(buf_str(note));
+    check_gathered(&gather, note);
+    gather_fini(&gather);
     answer_fini(&answer);
     recall_fini(&recall);
     arena_clear(&memory);
@@ -142,7 +169,6 @@ static void check_stream(const struct pair *pair, struct str bytes,
     buf_init(&cut_note, OUT_MAX);
     status = run(pair, bytes, 0, &whole, &note);
     check_frames(pair, buf_str(&whole));
-    check_note(buf_str(&note));
     check(run(pair, bytes, seed + 1, &cut, &cut_note) == status);
     check(str_eq(buf_str(&whole), buf_str(&cut)));
     check(str_eq(buf_str(&note), buf_str(&cut_note)));
@@ -176,6 +202,7 @@ static void check_written(const struct pair *pair, struct str text)
 static void check_whole(const struct pair *pair, struct str body)
 {
     struct str pieces[RELAY_PIECES];
+    struct gather gather;
     struct answer answer;
     struct recall recall;
     struct arena arena;
@@ -189,6 +216,8 @@ static void check_whole(const struct pair *pair, struct str body)
                 oracle_names(), EVENT_MAX);
     if (!is_relayed(pair))
         answer.recall = &recall;
+    gather_init(&gather, &arena, bound_of(body));
+    answer.gather = &gather;
     count = answer_whole(&answer, &arena, body, oracle_names(), pieces);
     for (unsigned i = 0; i < count; i++)
         buf_put(&out, pieces[i]);
@@ -196,6 +225,9 @@ static void check_whole(const struct pair *pair, struct str body)
         check_written(pair, buf_str(&out));
         check_note(recall_note(&recall));
     }
+    buf_clear(&out);
+    check_gathered(&gather, &out);
+    gather_fini(&gather);
     answer_fini(&answer);
     recall_fini(&recall);
     buf_fini(&out);

@@ -1,6 +1,8 @@
 /* A request of any caller, written for a Chat Completions backend: refused with
- * a reason, or JSON that is read again and means the same. */
+ * a reason, or JSON that is read again and means the same.  What is gathered of
+ * it is JSON, too, and keeps its bound. */
 #include "check.h"
+#include "dialect/gather.h"
 #include "dialect/openai_backend.h"
 #include "dialect/oracle.h"
 #include "fuzz.h"
@@ -12,6 +14,24 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     return 0;
 }
 
+static void check_gathered(struct arena *arena, const struct format *format,
+                           const struct chat *chat)
+{
+    static const size_t parts[] = {1, 2, 3, 7, 1000};
+
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        size_t max = i == 0 ? OUT_MAX : chat->body.len / parts[i];
+        bool is_clipped = false;
+        struct str text = gather_request(arena, format, chat, max, &is_clipped);
+
+        check(text.len <= max && (i > 0 || !is_clipped));
+        if (text.len > 0)
+            oracle_check_json(text, false);
+        else
+            check(is_clipped);
+    }
+}
+
 static bool translate(struct arena *arena, const struct format *from,
                       struct str body, struct buf *out)
 {
@@ -20,9 +40,11 @@ static bool translate(struct arena *arena, const struct format *from,
     struct chat_error error;
     struct chat chat;
 
-    if (from->read_request(arena, body, &chat, &error) &&
-        openai_write_request(arena, &chat, &style, out, &notes, &error))
-        return true;
+    if (from->read_request(arena, body, &chat, &error)) {
+        check_gathered(arena, from, &chat);
+        if (openai_write_request(arena, &chat, &style, out, &notes, &error))
+            return true;
+    }
     oracle_check_error(&error);
     return false;
 }

@@ -17,6 +17,7 @@ const kinds: Record<string, kind.Kind | null> = {
   exposition: null,
   'messages-round-trip': kind.fromMessages(kind.toAnthropic),
   'messages-to-chat': kind.fromMessages(kind.toVllm),
+  report: null,
   'responses-to-anthropic': kind.toAnthropic,
   'responses-to-chat': kind.toVllm,
   sse: null,

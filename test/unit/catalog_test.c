@@ -277,6 +277,7 @@ static void rules_are_read_and_the_thresholds_come_last(void **state)
                       "      hours: 22:00-06:30\n"
                       "    use: claude-haiku-4-5\n"
                       "    policy: cloud-only\n"
+                      "    content: no\n"
                       "  - {name: bare, use: local}\n");
     const struct rule *rule = &catalog->rules[0];
 
@@ -300,6 +301,7 @@ static void rules_are_read_and_the_thresholds_come_last(void **state)
     assert_str(rule->use_model->name, "claude-haiku-4-5");
     assert_int_equal(rule->use_tier, TIER_NONE);
     assert_int_equal(rule->policy, TIER_CLOUD);
+    assert_true(rule->forbids_content);
     rule = &catalog->rules[1];
     assert_int_equal(rule->tools, -1);
     assert_int_equal(rule->images, -1);
@@ -311,6 +313,7 @@ static void rules_are_read_and_the_thresholds_come_last(void **state)
     assert_int_equal(rule->from_minute, rule->to_minute);
     assert_int_equal(rule->use_tier, TIER_LOCAL);
     assert_int_equal(rule->policy, TIER_NONE);
+    assert_false(rule->forbids_content);
     assert_str(catalog->rules[2].name, "long-prompt");
     assert_true(catalog->rules[2].min_tokens == 11);
     assert_str(catalog->rules[3].name, "long-answer");

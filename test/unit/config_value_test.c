@@ -94,8 +94,9 @@ static void sizes_have_units(void **state)
 static void durations_need_their_unit(void **state)
 {
     static const struct value_case good[] = {
-        {"0", 0},        {"500ms", 500}, {"2s", 2000},    {"5m", 300000},
-        {"1h", 3600000}, {"0s", 0},      {"10 s", 10000}, {"48h", 172800000}, {"90d", INT64_C(7776000000)},
+        {"0", 0},        {"500ms", 500},     {"2s", 2000},
+        {"5m", 300000},  {"1h", 3600000},    {"0s", 0},
+        {"10 s", 10000}, {"48h", 172800000}, {"90d", INT64_C(7776000000)},
     };
     static const char *const bad[] = {
         "",   "5",  "ms",   "1.5s", "-1s",

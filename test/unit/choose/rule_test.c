@@ -284,6 +284,7 @@ static void a_tool_is_asked_for_by_its_name(void **state)
     rule.tool = regex_new(STR("^(a+)+$"));
     chat.server_tool = STR("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!");
     assert_false(rule_matches(&rule, &facts));
+    assert_true(rule_may_match(&rule, &facts));
     rule.policy = TIER_LOCAL;
     assert_true(rule_matches(&rule, &facts));
     regex_free(rule.tool);

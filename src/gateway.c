@@ -76,9 +76,9 @@ static void tell_meter(const struct meter *meter,
         const struct meter_backend *backend = &meter->backends[i];
         struct str name = {backend->name, backend->name_len};
 
-        metrics_tell(visitor, FAMILY_GPU_SECONDS, &name,
-                     atomic_load_explicit(&backend->up_us,
-                                          memory_order_relaxed));
+        metrics_tell(
+            visitor, FAMILY_GPU_SECONDS, &name,
+            atomic_load_explicit(&backend->up_us, memory_order_relaxed));
     }
 }
 

@@ -68,6 +68,20 @@ static void on_health(void *ctx)
     uv_async_send(&gateway->health);
 }
 
+static void tell_meter(const struct meter *meter,
+                       const struct metrics_visitor *visitor)
+{
+    metrics_tell_family(visitor, FAMILY_GPU_SECONDS);
+    for (unsigned i = 0; i < meter_count(meter); i++) {
+        const struct meter_backend *backend = &meter->backends[i];
+        struct str name = {backend->name, backend->name_len};
+
+        metrics_tell(
+            visitor, FAMILY_GPU_SECONDS, &name,
+            atomic_load_explicit(&backend->up_us, memory_order_relaxed));
+    }
+}
+
 static void tell_metrics(void *ctx, const struct metrics_visitor *visitor)
 {
     struct gateway *gateway = ctx;
@@ -79,6 +93,7 @@ static void tell_metrics(void *ctx, const struct metrics_visitor *visitor)
         shards[i] = &gateway->workers[i].metrics;
     metrics_walk(shards, gateway->worker_count, visitor);
     free(shards);
+    tell_meter(meter_of_process(), visitor);
     metrics_tell_one(visitor, FAMILY_CONNECTIONS, callers(gateway));
     metrics_tell_one(visitor, FAMILY_REFUSED, atomic_load(&gateway->refused));
     process_tell_clerk(visitor, gateway->host.clerk);

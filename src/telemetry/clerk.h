@@ -9,9 +9,9 @@
 #ifndef WEIR_CLERK_H
 #define WEIR_CLERK_H
 
+#include "exporter.h"
 #include "fetch.h"
 #include "record.h"
-#include "telemetry/exporter.h"
 
 enum { CLERK_EXPORTERS_MAX = 4 };
 

@@ -2,7 +2,7 @@
 #ifndef WEIR_OTLP_METRICS_H
 #define WEIR_OTLP_METRICS_H
 
-#include "telemetry/exporter.h"
+#include "exporter.h"
 #include "telemetry/metrics_walk.h"
 #include "telemetry/outbox.h"
 

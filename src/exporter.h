@@ -4,8 +4,8 @@
 #ifndef WEIR_EXPORTER_H
 #define WEIR_EXPORTER_H
 
+#include "figures.h"
 #include "record.h"
-#include "telemetry/figures.h"
 
 struct exporter;
 

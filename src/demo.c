@@ -18,7 +18,7 @@
 #include "report.h"
 #include "sim.h"
 #include "sse.h"
-#include "telemetry/telemetry.h"
+#include "telemetry.h"
 
 enum {
     ANSWER_MAX = 4 << 20,

@@ -10,6 +10,7 @@
 #include "log.h"
 #include "settle/meter.h"
 #include "telemetry/process.h"
+#include "web/pages.h"
 
 enum {
     DRAIN_LOOK_MS = 20,
@@ -23,12 +24,15 @@ struct gateway {
     uv_loop_t loop;
     uv_thread_t thread;
     struct wire_loop wire_loop;
-    struct catalog *catalog; /* of the gateway's own thread */
+    struct catalog *catalog; /* of the gateway's own thread, which alone
+                                sets it; others read it under the lock */
+    uv_mutex_t catalog_lock;
     struct catalog *_Atomic next;
     uv_sem_t followed; /* once by each worker */
     struct listener listener;
     struct prober prober;
     struct worker_host host;
+    struct metrics_teller teller;
     struct metrics_names *names; /* that may be label values */
     uint64_t began_wall_us;
     struct store store;
@@ -64,6 +68,20 @@ static void on_health(void *ctx)
     uv_async_send(&gateway->health);
 }
 
+static void tell_meter(const struct meter *meter,
+                       const struct metrics_visitor *visitor)
+{
+    metrics_tell_family(visitor, FAMILY_GPU_SECONDS);
+    for (unsigned i = 0; i < meter_count(meter); i++) {
+        const struct meter_backend *backend = &meter->backends[i];
+        struct str name = {backend->name, backend->name_len};
+
+        metrics_tell(
+            visitor, FAMILY_GPU_SECONDS, &name,
+            atomic_load_explicit(&backend->up_us, memory_order_relaxed));
+    }
+}
+
 static void tell_metrics(void *ctx, const struct metrics_visitor *visitor)
 {
     struct gateway *gateway = ctx;
@@ -75,12 +93,27 @@ static void tell_metrics(void *ctx, const struct metrics_visitor *visitor)
         shards[i] = &gateway->workers[i].metrics;
     metrics_walk(shards, gateway->worker_count, visitor);
     free(shards);
+    tell_meter(meter_of_process(), visitor);
     metrics_tell_one(visitor, FAMILY_CONNECTIONS, callers(gateway));
     metrics_tell_one(visitor, FAMILY_REFUSED, atomic_load(&gateway->refused));
     process_tell_clerk(visitor, gateway->host.clerk);
     process_tell(visitor, gateway->began_wall_us);
     metrics_tell_family(visitor, FAMILY_BUILD);
     metrics_tell(visitor, FAMILY_BUILD, &version, 1);
+}
+
+/* The same with the backends, for who has no catalog: from any thread. */
+static void tell_all(void *ctx, const struct metrics_visitor *visitor)
+{
+    struct gateway *gateway = ctx;
+    struct catalog *catalog;
+
+    uv_mutex_lock(&gateway->catalog_lock);
+    catalog = catalog_ref(gateway->catalog);
+    uv_mutex_unlock(&gateway->catalog_lock);
+    tell_metrics(gateway, visitor);
+    page_tell_backends(catalog, visitor);
+    catalog_unref(catalog);
 }
 
 /* The words that name a request's fate, and those of the catalog. */
@@ -178,17 +211,20 @@ static void on_reload_async(uv_async_t *async)
 {
     struct gateway *gateway = async->data;
     struct catalog *next = atomic_exchange(&gateway->next, NULL);
+    struct catalog *last = gateway->catalog;
 
     if (next == NULL)
         return;
     look_at_meter(gateway);
-    inherit_health(next, gateway->catalog);
+    inherit_health(next, last);
     follow_names(gateway, next);
     prober_follow(&gateway->prober, next);
     for (unsigned i = 0; i < gateway->worker_count; i++)
         worker_follow(&gateway->workers[i], next);
-    catalog_unref(gateway->catalog);
+    uv_mutex_lock(&gateway->catalog_lock);
     gateway->catalog = next;
+    uv_mutex_unlock(&gateway->catalog_lock);
+    catalog_unref(last);
 }
 
 static void end_workers(struct gateway *gateway)
@@ -365,6 +401,7 @@ struct gateway *gateway_start(struct catalog *catalog, struct clerk *clerk,
     check(uv_timer_init(&gateway->loop, &gateway->drain) == 0);
     check(uv_timer_init(&gateway->loop, &gateway->meter) == 0);
     check(uv_sem_init(&gateway->followed, 0) == 0);
+    check(uv_mutex_init(&gateway->catalog_lock) == 0);
     gateway->health.data = gateway->stop.data = gateway->drain.data = gateway;
     gateway->reload.data = gateway->meter.data = gateway;
     gateway->worker_count = settings->workers;
@@ -378,6 +415,8 @@ struct gateway *gateway_start(struct catalog *catalog, struct clerk *clerk,
     check(uv_timer_start(&gateway->meter, on_meter, METER_MS, METER_MS) == 0);
     look_at_meter(gateway);
     check(uv_thread_create(&gateway->thread, gateway_main, gateway) == 0);
+    gateway->teller = (struct metrics_teller){tell_all, gateway};
+    atomic_store(&metrics_source_of_process()->teller, &gateway->teller);
     return gateway;
 }
 
@@ -407,13 +446,16 @@ void gateway_join(struct gateway *gateway)
     check(uv_loop_close(&gateway->loop) == 0);
     wire_loop_fini(&gateway->wire_loop);
     uv_sem_destroy(&gateway->followed);
+    /* after the last request: its account is among them */
+    if (gateway->host.clerk != NULL)
+        clerk_stop(gateway->host.clerk, FLUSH_MS);
+    /* which the clerk's last look was at */
+    atomic_store(&metrics_source_of_process()->teller, NULL);
+    uv_mutex_destroy(&gateway->catalog_lock);
     for (unsigned i = 0; i < gateway->worker_count; i++)
         metrics_fini(&gateway->workers[i].metrics);
     metrics_names_free(gateway->names);
     free(gateway->workers);
-    /* after the last request: its account is among them */
-    if (gateway->host.clerk != NULL)
-        clerk_stop(gateway->host.clerk, FLUSH_MS);
     store_fini(&gateway->store);
     catalog_unref(gateway->catalog);
     free(gateway);

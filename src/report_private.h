@@ -1,5 +1,6 @@
 /* What the files of the report share: report.c (the command line),
- * report_read.c (the sums) and report_print.c (three formats).  Nobody else
+ * report_read.c (the sums), report_print.c (the table) and
+ * report_export.c (CSV and JSON).  Nobody else
  * includes this, but the test. */
 #ifndef WEIR_REPORT_PRIVATE_H
 #define WEIR_REPORT_PRIVATE_H
@@ -83,5 +84,11 @@ int64_t report_per_million(int64_t cost, int64_t tokens);
 
 void report_print(const struct report *report, enum report_format format,
                   struct buf *out);
+
+/* Of the last: CSV and JSON. */
+void report_print_csv(const struct report *report, struct buf *out);
+void report_print_json(const struct report *report, struct buf *out);
+/* "2026-11-26T12:00:00Z" */
+void report_put_time(struct buf *out, int64_t us);
 
 #endif

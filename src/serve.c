@@ -9,7 +9,7 @@
 #include "gateway.h"
 #include "log.h"
 #include "systemd.h"
-#include "telemetry/telemetry.h"
+#include "telemetry.h"
 
 const char serve_no_backend[] =
     "weir: there is no backend to serve: set VLLM_BASE_URL and LOCAL_MODEL "

@@ -429,6 +429,8 @@ void worker_start(struct worker *worker, unsigned index,
     };
     worker->handler.ctx = worker;
     metrics_init(&worker->metrics, host->names);
+    worker->metrics.has_spans =
+        host->clerk != NULL && clerk_has_spans(host->clerk);
     metrics_follow(&worker->metrics, catalog);
     check(uv_loop_init(&worker->loop) == 0);
     wire_loop_init(&worker->loop, &worker->wire_loop);

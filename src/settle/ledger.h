@@ -7,8 +7,8 @@
 #ifndef WEIR_LEDGER_H
 #define WEIR_LEDGER_H
 
+#include "exporter.h"
 #include "settle/meter.h"
-#include "telemetry/exporter.h"
 
 struct ledger_options {
     struct str path;

@@ -29,6 +29,8 @@ struct clerk {
     struct fetcher *fetcher;
     struct exporter *exporters[CLERK_EXPORTERS_MAX];
     unsigned exporter_count;
+    struct exporter *takers[CLERK_EXPORTERS_MAX]; /* of records */
+    unsigned taker_count;
     unsigned line_count;
     struct line *lines;
     _Atomic size_t bytes;
@@ -49,6 +51,8 @@ void clerk_take(struct clerk *clerk, unsigned line_index,
         tail - atomic_load_explicit(&line->head, memory_order_acquire);
     struct record *copy;
 
+    if (clerk->taker_count == 0)
+        return;
     if (waiting >= PLACES ||
         atomic_load_explicit(&clerk->bytes, memory_order_relaxed) >=
             BYTES_MAX) {
@@ -76,8 +80,8 @@ static void take_line(struct clerk *clerk, struct line *line)
     for (; head != tail; head++) {
         struct record *record = line->places[head % PLACES];
 
-        for (unsigned i = 0; i < clerk->exporter_count; i++)
-            clerk->exporters[i]->verbs->take(clerk->exporters[i], record);
+        for (unsigned i = 0; i < clerk->taker_count; i++)
+            clerk->takers[i]->verbs->take(clerk->takers[i], record);
         atomic_fetch_sub_explicit(&clerk->bytes, record->size,
                                   memory_order_relaxed);
         record_free(record);
@@ -92,14 +96,14 @@ static void take_all(struct clerk *clerk)
         take_line(clerk, &clerk->lines[i]);
 }
 
-/* What found no place is lost to every exporter: counted at once, said now
- * and then. */
+/* What found no place is lost to all who take records: counted at once, said
+ * now and then. */
 static void count_lost(struct clerk *clerk, uint64_t now_ms)
 {
     uint64_t lost = atomic_load(&clerk->lost);
 
-    for (unsigned i = 0; i < clerk->exporter_count; i++)
-        figures_add(&clerk->exporters[i]->figures.dropped[DROP_QUEUE_FULL],
+    for (unsigned i = 0; i < clerk->taker_count; i++)
+        figures_add(&clerk->takers[i]->figures.dropped[DROP_QUEUE_FULL],
                     lost - clerk->lost_counted);
     clerk->lost_counted = lost;
     if (lost == clerk->lost_said || now_ms < clerk->next_say_ms)
@@ -180,8 +184,11 @@ struct clerk *clerk_start(unsigned line_count, struct fetcher *fetcher,
     check(exporter_count <= CLERK_EXPORTERS_MAX);
     clerk->fetcher = fetcher;
     clerk->exporter_count = exporter_count;
-    for (unsigned i = 0; i < exporter_count; i++)
+    for (unsigned i = 0; i < exporter_count; i++) {
         clerk->exporters[i] = exporters[i];
+        if (exporters[i]->verbs->take != NULL)
+            clerk->takers[clerk->taker_count++] = exporters[i];
+    }
     clerk->line_count = line_count;
     clerk->lines = aligned_alloc(64, line_count * sizeof(*clerk->lines));
     if (clerk->lines == NULL)
@@ -216,6 +223,15 @@ unsigned clerk_figures(const struct clerk *clerk,
     for (unsigned i = 0; i < clerk->exporter_count; i++)
         out[i] = &clerk->exporters[i]->figures;
     return clerk->exporter_count;
+}
+
+bool clerk_has_spans(const struct clerk *clerk)
+{
+    bool has_spans = false;
+
+    for (unsigned i = 0; i < clerk->exporter_count; i++)
+        has_spans = has_spans || clerk->exporters[i]->has_spans;
+    return has_spans;
 }
 
 size_t clerk_queued(const struct clerk *clerk)

@@ -9,9 +9,9 @@
 #ifndef WEIR_CLERK_H
 #define WEIR_CLERK_H
 
+#include "exporter.h"
 #include "fetch.h"
 #include "record.h"
-#include "telemetry/exporter.h"
 
 enum { CLERK_EXPORTERS_MAX = 4 };
 
@@ -22,7 +22,8 @@ struct clerk;
 struct clerk *clerk_start(unsigned line_count, struct fetcher *fetcher,
                           struct exporter *const exporters[],
                           unsigned exporter_count);
-/* From the thread that owns that line.  `record` is copied. */
+/* From the thread that owns that line.  `record` is copied if there is an
+ * exporter for it. */
 void clerk_take(struct clerk *clerk, unsigned line,
                 const struct record *record);
 /* Brings everything out within `flush_ms`, closes the exporters, ends the
@@ -33,6 +34,8 @@ void clerk_stop(struct clerk *clerk, uint64_t flush_ms);
  * records that wait in the lines. */
 unsigned clerk_figures(const struct clerk *clerk,
                        const struct figures *out[CLERK_EXPORTERS_MAX]);
+/* Can a trace of ours be found by its id? */
+bool clerk_has_spans(const struct clerk *clerk);
 size_t clerk_queued(const struct clerk *clerk);
 /* The most that ever waited in one line, of how many places. */
 size_t clerk_peak(const struct clerk *clerk, size_t *places);

@@ -4,7 +4,7 @@
 #define WEIR_LANGFUSE_H
 
 #include "catalog_langfuse.h"
-#include "telemetry/exporter.h"
+#include "exporter.h"
 #include "telemetry/outbox.h"
 
 /* What a generation is written of must not go with the settings: it is copied.

@@ -337,19 +337,17 @@ static void store_words(_Atomic uint64_t out[], unsigned count,
 }
 
 static void put_exemplar(struct metrics_exemplar *exemplar, uint64_t value,
-                         const struct record *record, uint64_t at_us)
+                         struct str trace, struct str span, uint64_t at_us)
 {
     unsigned before =
         atomic_load_explicit(&exemplar->sequence, memory_order_relaxed);
 
-    if (record->trace_id.len != TRACE_ID_LEN ||
-        record->span_id.len != TRACE_SPAN_LEN)
+    if (trace.len != TRACE_ID_LEN || span.len != TRACE_SPAN_LEN)
         return;
     atomic_store_explicit(&exemplar->sequence, before + 1,
                           memory_order_relaxed);
-    store_words(exemplar->trace, COUNT_OF(exemplar->trace),
-                record->trace_id.ptr);
-    store_words(exemplar->span, COUNT_OF(exemplar->span), record->span_id.ptr);
+    store_words(exemplar->trace, COUNT_OF(exemplar->trace), trace.ptr);
+    store_words(exemplar->span, COUNT_OF(exemplar->span), span.ptr);
     atomic_store_explicit(&exemplar->value, value, memory_order_release);
     atomic_store_explicit(&exemplar->at_us, at_us, memory_order_release);
     atomic_store_explicit(&exemplar->sequence, before + 2,
@@ -369,7 +367,10 @@ void metrics_observe(struct metrics *metrics, uint64_t key, uint64_t value,
     add_to(&histogram->buckets[bucket], 1);
     add_to(&histogram->sum, value);
     if (histogram->exemplars != NULL && record != NULL && record->is_sampled)
-        put_exemplar(&histogram->exemplars[bucket], value, record, at_us);
+        put_exemplar(&histogram->exemplars[bucket], value, record->trace_id,
+                     metrics->has_spans ? record->span_id
+                                        : record->parent_span_id,
+                     at_us);
 }
 
 unsigned metrics_name(struct metrics *metrics, enum name_set set,

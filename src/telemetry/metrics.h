@@ -110,6 +110,7 @@ struct metrics_slot;
 
 struct metrics {
     const struct metrics_names *names; /* of all shards */
+    bool has_spans; /* of ours somewhere: exemplars name them */
     /* read up to the counts, which grow when the series are complete */
     struct metrics_counter *counters;
     struct metrics_histogram *histograms;
@@ -126,8 +127,8 @@ void metrics_fini(struct metrics *metrics);
 /* Begins a series at 0. */
 void metrics_open(struct metrics *metrics, uint64_t key);
 void metrics_add(struct metrics *metrics, uint64_t key, uint64_t n);
-/* `record`, of which it was seen at `at_us`, gives the exemplar's trace; NULL:
- * no exemplar. */
+/* `record`, of which it was seen at `at_us`, gives the exemplar's trace, if it
+ * can be found: as our own span, or else as the caller's; NULL: no exemplar. */
 void metrics_observe(struct metrics *metrics, uint64_t key, uint64_t value,
                      const struct record *record, uint64_t at_us);
 

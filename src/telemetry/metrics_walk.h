@@ -32,6 +32,21 @@ struct metrics_visitor {
     void *ctx;
 };
 
+/* Who tells all that the process measures, from any thread. */
+struct metrics_teller {
+    void (*tell)(void *ctx, const struct metrics_visitor *visitor);
+    void *ctx;
+};
+
+/* Where others find it: they begin before there is one and end before it
+ * goes. */
+struct metrics_source {
+    const struct metrics_teller *_Atomic teller; /* NULL: nobody yet */
+};
+
+/* The one that the process has. */
+struct metrics_source *metrics_source_of_process(void);
+
 /* All that the shards hold; their workers go on meanwhile. */
 void metrics_walk(const struct metrics *const shards[], unsigned shard_count,
                   const struct metrics_visitor *visitor);

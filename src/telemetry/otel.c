@@ -1,6 +1,7 @@
 #include "otel.h"
 
 #include <stdlib.h>
+#include <uv.h>
 
 #include "log.h"
 #include "telemetry/trace.h"
@@ -69,6 +70,7 @@ const char *const otel_variables[] = {
     "OTEL_BSP_MAX_QUEUE_SIZE",
     "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
     "OTEL_METRIC_EXPORT_INTERVAL",
+    "OTEL_METRIC_EXPORT_TIMEOUT",
     "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
     "OTEL_SPAN_EVENT_COUNT_LIMIT",
     "OTEL_SPAN_LINK_COUNT_LIMIT",
@@ -366,15 +368,26 @@ static void put(struct otel *otel, struct str key, struct str value)
     otel->resource[otel->resource_count++] = (struct otel_pair){key, value};
 }
 
+static char instance_digits[UUID_DIGITS];
+
 /* A UUID of version 4 (RFC 9562). */
-static struct str instance_id(struct arena *arena)
+static void make_instance_digits(void)
 {
     static const char variants[] = {'8', '9', 'a', 'b'};
-    char digits[UUID_DIGITS] = {0};
+    char *digits = instance_digits;
 
-    trace_random_hex(digits, sizeof(digits));
+    trace_random_hex(digits, sizeof(instance_digits));
     digits[12] = '4';
     digits[16] = variants[hex_digit(digits[16]) % 4];
+}
+
+/* One for the process: its traces and metrics are of the same instance. */
+static struct str instance_id(struct arena *arena)
+{
+    static uv_once_t once = UV_ONCE_INIT;
+    const char *digits = instance_digits;
+
+    uv_once(&once, make_instance_digits);
     return arena_printf(arena, "%.8s-%.4s-%.4s-%.4s-%.12s", digits, digits + 8,
                         digits + 12, digits + 16, digits + 20);
 }
@@ -432,6 +445,7 @@ static void read_batches(struct otel *otel)
         otel->batch_spans = otel->queue_spans;
     }
     otel->interval_ms = number("OTEL_METRIC_EXPORT_INTERVAL", 60000, 1);
+    otel->push_timeout_ms = number("OTEL_METRIC_EXPORT_TIMEOUT", 30000, 1);
 }
 
 void otel_read(struct arena *arena, bool warns, struct otel *otel)

@@ -45,7 +45,7 @@ struct otel {
     uint64_t schedule_ms, export_timeout_ms;
     uint64_t queue_spans, batch_spans;
     /* of metrics */
-    uint64_t interval_ms;
+    uint64_t interval_ms, push_timeout_ms;
     /* limits of a span */
     uint64_t attributes_max, events_max, links_max;
     uint64_t value_max; /* bytes; UINT64_MAX: none */

@@ -2,7 +2,7 @@
 #ifndef WEIR_OTLP_H
 #define WEIR_OTLP_H
 
-#include "telemetry/exporter.h"
+#include "exporter.h"
 #include "telemetry/outbox.h"
 
 /* Exports as the environment says (otel.h).  NULL with a sentence in `why` when

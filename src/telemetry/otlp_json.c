@@ -162,25 +162,45 @@ static void end_span(struct otlp_writer *w, const struct otlp_span *span)
     buf_put_char(out, '}');
 }
 
+void otlp_json_attribute(struct buf *out, struct str key, struct str value)
+{
+    buf_put(out, STR("{\"key\":"));
+    put_quoted(out, key);
+    buf_put(out, STR(",\"value\":{\"stringValue\":"));
+    put_quoted(out, value);
+    buf_put(out, STR("}}"));
+}
+
+void otlp_json_pack(const struct otel *otel, enum otel_signal signal,
+                    struct str items, struct buf *out)
+{
+    bool is_traces = signal == OTEL_TRACES;
+
+    buf_put(out, is_traces ? STR("{\"resourceSpans\":[")
+                           : STR("{\"resourceMetrics\":["));
+    buf_put(out, STR("{\"resource\":{\"attributes\":["));
+    for (unsigned i = 0; i < otel->resource_count; i++) {
+        if (i > 0)
+            buf_put_char(out, ',');
+        otlp_json_attribute(out, otel->resource[i].key,
+                            otel->resource[i].value);
+    }
+    buf_put(out, is_traces ? STR("]},\"scopeSpans\":[")
+                           : STR("]},\"scopeMetrics\":["));
+    buf_put(out, STR("{\"scope\":{\"name\":\"" OTLP_SCOPE
+                     "\",\"version\":\"" WEIR_VERSION "\"},"));
+    buf_put(out, is_traces ? STR("\"spans\":[") : STR("\"metrics\":["));
+    buf_put(out, items);
+    buf_put(out, STR("]}]}]}"));
+}
+
 static void pack(const struct otlp_writer *w, struct buf *out)
 {
-    buf_put(out, STR("{\"resourceSpans\":[{\"resource\":{\"attributes\":["));
-    for (unsigned i = 0; i < w->otel->resource_count; i++) {
-        buf_put(out, i > 0 ? STR(",{\"key\":") : STR("{\"key\":"));
-        put_quoted(out, w->otel->resource[i].key);
-        buf_put(out, STR(",\"value\":{\"stringValue\":"));
-        put_quoted(out, w->otel->resource[i].value);
-        buf_put(out, STR("}}"));
-    }
-    buf_put(out, STR("]},\"scopeSpans\":[{\"scope\":{\"name\":\"" OTLP_SCOPE
-                     "\",\"version\":\"" WEIR_VERSION "\"},\"spans\":["));
-    buf_put(out, buf_str(&w->spans));
-    buf_put(out, STR("]}]}]}"));
+    otlp_json_pack(w->otel, OTEL_TRACES, buf_str(&w->spans), out);
 }
 
 const struct otlp_wire otlp_json = {
     .kind = STR_INIT("otlp-traces.json"),
-    .content_type = STR_INIT("application/json"),
     .begin_span = begin_span,
     .put_str = put_str,
     .put_i64 = put_i64,

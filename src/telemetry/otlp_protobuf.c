@@ -52,8 +52,7 @@ static unsigned nibble(char c)
     return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
 }
 
-/* Hexadecimal digits as bytes; nothing for none. */
-static void put_id(struct buf *out, unsigned field, struct str digits)
+void otlp_protobuf_id(struct buf *out, unsigned field, struct str digits)
 {
     char bytes[ID_BYTES];
     size_t len = digits.len / 2;
@@ -95,8 +94,8 @@ static char *put_key(struct buf *out, unsigned field, struct str key,
     return at;
 }
 
-static void put_attribute(struct buf *out, unsigned field, struct str key,
-                          struct str value)
+void otlp_protobuf_attribute(struct buf *out, unsigned field, struct str key,
+                             struct str value)
 {
     char *at = put_key(out, field, key, size_of(value.len));
 
@@ -109,7 +108,8 @@ static void put_attribute(struct buf *out, unsigned field, struct str key,
 static void put_str(struct otlp_writer *w, struct str key, struct str value)
 {
     if (otlp_may_put(w))
-        put_attribute(&w->spans, attributes_field(w), key, otlp_clip(w, value));
+        otlp_protobuf_attribute(&w->spans, attributes_field(w), key,
+                                otlp_clip(w, value));
 }
 
 static void put_i64(struct otlp_writer *w, struct str key, int64_t value)
@@ -159,11 +159,11 @@ static void begin_span(struct otlp_writer *w, const struct otlp_span *span)
     struct buf *out = &w->spans;
 
     w->span_at = protobuf_open(out, SCOPE_SPANS_SPANS);
-    put_id(out, SPAN_TRACE_ID, span->trace_id);
-    put_id(out, SPAN_SPAN_ID, span->span_id);
+    otlp_protobuf_id(out, SPAN_TRACE_ID, span->trace_id);
+    otlp_protobuf_id(out, SPAN_SPAN_ID, span->span_id);
     if (span->trace_state.len > 0)
         protobuf_bytes(out, SPAN_TRACE_STATE, span->trace_state);
-    put_id(out, SPAN_PARENT_SPAN_ID, span->parent_id);
+    otlp_protobuf_id(out, SPAN_PARENT_SPAN_ID, span->parent_id);
     protobuf_bytes(out, SPAN_NAME, span->name);
     protobuf_u64(out, SPAN_KIND, span->kind);
     protobuf_fixed64(out, SPAN_START, span->began_ns);
@@ -191,8 +191,8 @@ static void put_link(struct buf *out, const struct otlp_span *span)
 {
     size_t at = protobuf_open(out, SPAN_LINKS);
 
-    put_id(out, LINK_TRACE_ID, span->link_trace_id);
-    put_id(out, LINK_SPAN_ID, span->link_span_id);
+    otlp_protobuf_id(out, LINK_TRACE_ID, span->link_trace_id);
+    otlp_protobuf_id(out, LINK_SPAN_ID, span->link_span_id);
     protobuf_fixed32(out, LINK_FLAGS, span->link_flags);
     protobuf_close(out, at);
 }
@@ -223,7 +223,8 @@ static void end_span(struct otlp_writer *w, const struct otlp_span *span)
     protobuf_close(out, w->span_at);
 }
 
-static void pack(const struct otlp_writer *w, struct buf *out)
+void otlp_protobuf_pack(const struct otel *otel, struct str items,
+                        struct buf *out)
 {
     struct buf head;
     struct str scope_name = STR(OTLP_SCOPE);
@@ -231,27 +232,31 @@ static void pack(const struct otlp_writer *w, struct buf *out)
     size_t scope_len = size_of(scope_name.len) + size_of(scope_version.len);
     size_t at;
 
-    /* the fields before the spans, so that all lengths are known */
+    /* the fields before the items, so that all lengths are known */
     buf_init(&head, BUF_SMALL);
     at = protobuf_open(&head, RESOURCE_SPANS_RESOURCE);
-    for (unsigned i = 0; i < w->otel->resource_count; i++)
-        put_attribute(&head, RESOURCE_ATTRIBUTES, w->otel->resource[i].key,
-                      w->otel->resource[i].value);
+    for (unsigned i = 0; i < otel->resource_count; i++)
+        otlp_protobuf_attribute(&head, RESOURCE_ATTRIBUTES,
+                                otel->resource[i].key, otel->resource[i].value);
     protobuf_close(&head, at);
     protobuf_head(&head, RESOURCE_SPANS_SCOPE_SPANS,
-                  size_of(scope_len) + w->spans.len);
+                  size_of(scope_len) + items.len);
     protobuf_head(&head, SCOPE_SPANS_SCOPE, scope_len);
     protobuf_bytes(&head, SCOPE_NAME, scope_name);
     protobuf_bytes(&head, SCOPE_VERSION, scope_version);
-    protobuf_head(out, REQUEST_RESOURCE_SPANS, head.len + w->spans.len);
+    protobuf_head(out, REQUEST_RESOURCE_SPANS, head.len + items.len);
     buf_put(out, buf_str(&head));
-    buf_put(out, buf_str(&w->spans));
+    buf_put(out, items);
     buf_fini(&head);
+}
+
+static void pack(const struct otlp_writer *w, struct buf *out)
+{
+    otlp_protobuf_pack(w->otel, buf_str(&w->spans), out);
 }
 
 const struct otlp_wire otlp_protobuf = {
     .kind = STR_INIT("otlp-traces.pb"),
-    .content_type = STR_INIT("application/x-protobuf"),
     .begin_span = begin_span,
     .put_str = put_str,
     .put_i64 = put_i64,

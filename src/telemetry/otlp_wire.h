@@ -48,8 +48,7 @@ struct otlp_writer {
 };
 
 struct otlp_wire {
-    struct str kind;         /* of its batches, for the spool */
-    struct str content_type; /* by HTTP */
+    struct str kind; /* of its batches, for the spool */
     void (*begin_span)(struct otlp_writer *w, const struct otlp_span *span);
     void (*put_str)(struct otlp_writer *w, struct str key, struct str value);
     void (*put_i64)(struct otlp_writer *w, struct str key, int64_t value);
@@ -83,6 +82,19 @@ unsigned otlp_span_count(const struct record *record);
 /* Within the limits of OTEL_SPAN_…; for otlp_span.c and the wires. */
 bool otlp_may_put(struct otlp_writer *w);
 struct str otlp_clip(const struct otlp_writer *w, struct str value);
+
+/* What stands around spans as around metrics: the resource and the scope.  The
+ * fields have the same numbers for both. */
+void otlp_protobuf_pack(const struct otel *otel, struct str items,
+                        struct buf *out);
+void otlp_json_pack(const struct otel *otel, enum otel_signal signal,
+                    struct str items, struct buf *out);
+
+/* A KeyValue with a string; hexadecimal digits as bytes, nothing for none. */
+void otlp_protobuf_attribute(struct buf *out, unsigned field, struct str key,
+                             struct str value);
+void otlp_protobuf_id(struct buf *out, unsigned field, struct str digits);
+void otlp_json_attribute(struct buf *out, struct str key, struct str value);
 
 #define OTLP_SCOPE "weir"
 

@@ -22,7 +22,7 @@
 #define WEIR_OUTBOX_H
 
 #include "fetch.h"
-#include "telemetry/figures.h"
+#include "figures.h"
 
 enum outbox_outcome {
     OUTBOX_DELIVERED,

@@ -3,7 +3,7 @@
 #ifndef WEIR_TROUBLE_H
 #define WEIR_TROUBLE_H
 
-#include "telemetry/figures.h"
+#include "figures.h"
 
 enum { TROUBLE_PAUSE_MS = 10000 }; /* between two lines of a kind */
 

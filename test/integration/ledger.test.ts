@@ -135,6 +135,7 @@ test('the report adds up what the callers saw, while the router writes', async (
   expect(all.latency_p50_ms).toBeGreaterThan(0);
   expect(all.latency_p99_ms).toBeGreaterThanOrEqual(all.latency_p50_ms);
   for (const by of ['model', 'key', 'hour', 'reason']) expect(report('--by', by).all.requests).toBe(21);
+  await eventually('the meter has looked', async () => (await weir!.metric('weir_gpu_seconds_total{backend="vllm"}')) > 0);
   // the servers' time is written when the router stops, at the latest
   await weir!.stop();
   const after = report();

@@ -6,12 +6,51 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Family, readOpenMetrics, readText, sumOf } from './exposition.ts';
 import { eventually, hello, Sim, Weir } from './harness.ts';
 
+const trace = '0af7651916cd43dd8448eb211c80319c';
+const span = 'b7ad6b7169203331';
+const traceparent = `00-${trace}-${span}-01`;
 const openmetrics = { accept: 'application/openmetrics-text;version=1.0.0' };
 
 const textOf = async (weir: Weir, headers: Record<string, string> = {}) =>
   (await fetch(`${weir.url}/metrics`, { headers })).text();
 
 const seriesOf = (families: Family[]) => families.reduce((n, { samples }) => n + samples.length, 0);
+
+describe('exemplars', () => {
+  let sim: Sim;
+  beforeAll(async () => {
+    sim = await Sim.start();
+  });
+  afterAll(() => sim?.stop());
+
+  const exemplarsAfter = async (env: Record<string, string>, headers: Record<string, string>) => {
+    const weir = await Weir.between(sim, env);
+    const answer = await weir.post({ model: 'local', messages: hello }, headers);
+    await answer.text();
+    await eventually('it is counted', async () => (await weir.metric('weir_requests_total')) === 1);
+    const families = readOpenMetrics(await textOf(weir, openmetrics));
+    await weir.stop();
+    const [, id, own] = answer.headers.get('traceparent')!.split('-');
+    const found = families.flatMap(({ samples }) => samples.map(({ exemplar }) => exemplar?.labels)).filter((l) => l);
+    return { found, own: { trace_id: id, span_id: own } };
+  };
+  // nobody listens there; that spans are lost is not for an exemplar to know
+  const exports = { OTEL_TRACES_EXPORTER: 'otlp', OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' };
+
+  test('name our span where it is exported', async () => {
+    const { found, own } = await exemplarsAfter(exports, {});
+    expect(found).toEqual([own]);
+    const child = await exemplarsAfter(exports, { traceparent });
+    expect(child.found).toEqual([{ ...child.own, trace_id: trace }]);
+  });
+
+  test('name nothing where no span of the trace is recorded', async () => {
+    expect((await exemplarsAfter({}, {})).found).toEqual([]);
+    expect((await exemplarsAfter({}, { traceparent: traceparent.replace(/1$/, '0') })).found).toEqual([]);
+    const metricsAlone = { OTEL_METRICS_EXPORTER: 'otlp', OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: 'http://127.0.0.1:1' };
+    expect((await exemplarsAfter(metricsAlone, {})).found).toEqual([]);
+  });
+});
 
 describe('the two texts', () => {
   let sim: Sim;
@@ -22,7 +61,7 @@ describe('the two texts', () => {
     weir = await Weir.between(sim, { WEIR_WORKERS: '2' });
     for (const model of ['local', 'cloud', 'nobody'])
       for (const stream of [true, false])
-        await (await weir.post({ model, stream, messages: [{ role: 'user', content: 'Count from 1 to 12' }] })).text();
+        await (await weir.post({ model, stream, messages: [{ role: 'user', content: 'Count from 1 to 12' }] }, { traceparent })).text();
     await eventually('all are counted', async () => (await weir.metric('weir_requests_total')) === 6);
   });
   afterAll(async () => {
@@ -39,7 +78,7 @@ describe('the two texts', () => {
     expect(sumOf(families, 'weir_build_info')).toBe(1);
   });
 
-  test('OpenMetrics keeps its rules, and has exemplars', async () => {
+  test('OpenMetrics keeps its rules, and has exemplars that name the caller\'s span', async () => {
     const answer = await fetch(`${weir.url}/metrics`, { headers: openmetrics });
     expect(answer.headers.get('content-type')).toBe('application/openmetrics-text; version=1.0.0; charset=utf-8');
     const families = readOpenMetrics(await answer.text());
@@ -49,6 +88,8 @@ describe('the two texts', () => {
       'weir_first_token_seconds',
       'weir_inter_token_seconds',
     ]);
+    for (const { exemplar } of bearers.flatMap(({ samples }) => samples))
+      if (exemplar !== undefined) expect(exemplar.labels).toEqual({ trace_id: trace, span_id: span });
     const duration = families.find(({ name }) => name === 'weir_request_duration_seconds');
     expect(duration).toMatchObject({ type: 'histogram', unit: 'seconds' });
   });

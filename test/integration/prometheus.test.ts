@@ -1,6 +1,7 @@
 // A real Prometheus scrapes a router of two workers under load: what it counts
 // is what was sent, to the request and the token.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request as httpRequest, Agent } from 'node:http';
@@ -122,7 +123,8 @@ function send(port: number, path: string, body: string, headers: Record<string, 
 /** What the router must have counted. */
 class Tally {
   readonly counts: Record<string, Record<string, number>> = {};
-  readonly traces = new Set<string>();
+  /** The callers' spans by their traces. */
+  readonly spans = new Map<string, string>();
   /** In nano-dollars, of Claude Sonnet 4.6. */
   cost = 0;
 
@@ -183,9 +185,12 @@ const kinds: Kind[] = [
 
 async function ask(port: number, kind: Kind, tally: Tally): Promise<void> {
   const body = typeof kind.body === 'string' ? kind.body : JSON.stringify(kind.body);
-  const { status, headers, text } = await send(port, kind.path, body, kind.headers);
+  const [trace, span] = [16, 8].map((bytes) => randomBytes(bytes).toString('hex'));
+  const traceparent = `00-${trace}-${span}-01`;
+  const { status, headers, text } = await send(port, kind.path, body, { ...kind.headers, traceparent });
   const tier = kind.usage === undefined ? 'none' : headers['x-router-backend']!;
-  tally.traces.add(headers.traceparent!.split('-')[1]!);
+  expect(headers.traceparent).toMatch(`00-${trace}-`);
+  tally.spans.set(trace!, span!);
   tally.add('requests', `${tier} ${status} ${status === 200 ? 'ok' : 'client_error'}`);
   tally.add('durations', `${tier} ${text.startsWith('data:')}`);
   if (kind.usage === undefined) return;
@@ -291,7 +296,6 @@ test('a fallback is counted from where to where, and why', async () => {
   const answer = await weir.post({ model: 'auto', messages: hello });
   expect(answer.headers.get('x-router-reason')).toBe('fallback:500');
   await answer.text();
-  tally.traces.add(answer.headers.get('traceparent')!.split('-')[1]!);
   await eventually('it is counted', async () =>
     (await prometheus.query('weir_fallbacks_total{from="vllm",to="anthropic",cause="500"} == 1')).length === 1,
   );
@@ -308,8 +312,7 @@ test('exemplars bear the traces of requests that were sent', async () => {
     const exemplars = found.flatMap((series: any) => series.exemplars);
     expect(exemplars.length, histogram).toBeGreaterThan(0);
     for (const { labels } of exemplars) {
-      expect([...tally.traces]).toContain(labels.trace_id);
-      expect(labels.span_id).toMatch(/^[0-9a-f]{16}$/);
+      expect(tally.spans.get(labels.trace_id)).toBe(labels.span_id);
     }
   }
 });

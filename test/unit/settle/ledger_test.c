@@ -1,6 +1,7 @@
 /* settle/ledger: a row for each exchange. */
 #include "ledger_given.h"
 
+#include "../capture.h"
 #include "clock.h"
 
 static struct exporter *opened(struct ledger_options options)
@@ -211,6 +212,69 @@ static void many_go_out_at_once(void **state)
     stop(ledger);
 }
 
+/* --- when it cannot be written -------------------------------------------- */
+
+static void a_lock_of_somebody_else_is_waited_out(void **state)
+{
+    struct exporter *ledger = opened((struct ledger_options){0});
+    struct record record = whole();
+    sqlite3 *db;
+
+    (void)state;
+    assert_int_equal(sqlite3_open(given_path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL),
+                     SQLITE_OK);
+    take(ledger, &record);
+    capture_begin(0);
+    assert_false(ledger->verbs->flush(ledger, clock_ms()));
+    assert_has(capture_end(), "database is locked; 1 rows wait");
+    assert_int_equal(figures_get(&ledger->figures.failed_sends), 1);
+    assert_int_equal(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    /* not before its time has come */
+    assert_false(ledger->verbs->flush(ledger, clock_ms()));
+    capture_begin(0);
+    assert_true(ledger->verbs->flush(ledger, clock_ms() + 60000));
+    assert_has(capture_end(), "the ledger is written again");
+    capture_drop();
+    stop(ledger);
+    assert_query("SELECT count(*)FROM requests", "1\n");
+}
+
+/* 16 MiB and no more: then the oldest go, and are counted. */
+static void what_waits_for_the_disk_is_bounded(void **state)
+{
+    struct exporter *ledger = opened((struct ledger_options){0});
+    struct record record = whole();
+    uint64_t dropped, waiting;
+    sqlite3 *db;
+
+    (void)state;
+    assert_int_equal(sqlite3_open(given_path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL),
+                     SQLITE_OK);
+    capture_begin(0);
+    for (int i = 0; i < 100000; i++) {
+        record.ended_wall_us++;
+        take(ledger, &record);
+    }
+    (void)ledger->verbs->tick(ledger, 1);
+    (void)capture_end();
+    dropped = figures_get(&ledger->figures.dropped[DROP_MEMORY_FULL]);
+    waiting = figures_get(&ledger->figures.queued);
+    assert_true(dropped > 10000 && waiting > 30000);
+    assert_int_equal(dropped + waiting, 100000);
+    assert_true(figures_get(&ledger->figures.queued_bytes) <= 17 << 20);
+    sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+    sqlite3_close(db);
+    capture_begin(0);
+    assert_true(ledger->verbs->flush(ledger, clock_ms() + 60000));
+    (void)capture_end();
+    capture_drop();
+    stop(ledger);
+    assert_query("SELECT max(ended_us)FROM requests", "1795650000100000\n");
+}
+
 /* --- the age of things ---------------------------------------------------- */
 
 static void keep_house(struct exporter *ledger, unsigned times)
@@ -380,6 +444,8 @@ int main(void)
         on_a_file(a_long_name_is_cut_at_a_character),
         on_a_file(rows_go_out_within_half_a_second),
         on_a_file(many_go_out_at_once),
+        on_a_file(a_lock_of_somebody_else_is_waited_out),
+        on_a_file(what_waits_for_the_disk_is_bounded),
         on_a_file(old_rows_go_and_new_ones_stay),
         on_a_file(a_file_that_is_too_large_shrinks),
         on_a_file(an_older_file_is_brought_up_to_date),

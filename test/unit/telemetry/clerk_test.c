@@ -66,6 +66,9 @@ static void close_looker(struct exporter *exporter)
 }
 
 static const struct exporter_verbs verbs = {take, tick, flush, close_looker};
+/* of one that has no use for records */
+static const struct exporter_verbs idle_verbs = {NULL, tick, flush,
+                                                 close_looker};
 
 static struct clerk *clerk;
 
@@ -262,6 +265,47 @@ static void exporters_tick_without_records(void **state)
     assert_int_equal(lookers[0].taken, 0);
 }
 
+/* What finds no place is lost to those alone who take records. */
+static void who_takes_no_records_loses_none(void **state)
+{
+    struct exporter *exporters[] = {&lookers[0].exporter, &lookers[1].exporter};
+
+    (void)state;
+    clerk_stop(clerk, 0);
+    lookers[1].exporter.verbs = &idle_verbs;
+    lookers[0].exporter.has_spans = true;
+    clerk = clerk_start(LINES, NULL, exporters, 2);
+    assert_true(clerk_has_spans(clerk));
+    log_setup(LOG_ERROR, LOG_LOGFMT);
+    uv_mutex_lock(&lookers[0].gate);
+    for (int i = 0; i < PLACES + 3; i++)
+        hand_over(0, i);
+    uv_mutex_unlock(&lookers[0].gate);
+    clerk_stop(clerk, 0);
+    log_setup(LOG_INFO, LOG_LOGFMT);
+    assert_int_equal(lookers[0].taken, PLACES);
+    assert_int_equal(
+        figures_get(&lookers[0].exporter.figures.dropped[DROP_QUEUE_FULL]), 3);
+    assert_int_equal(lookers[1].taken, 0);
+    assert_int_equal(
+        figures_get(&lookers[1].exporter.figures.dropped[DROP_QUEUE_FULL]), 0);
+}
+
+static void without_takers_no_record_is_kept(void **state)
+{
+    struct exporter *exporters[] = {&lookers[0].exporter, &lookers[1].exporter};
+
+    (void)state;
+    clerk_stop(clerk, 0);
+    lookers[1].exporter.verbs = &idle_verbs;
+    clerk = clerk_start(LINES, NULL, exporters + 1, 1);
+    assert_false(clerk_has_spans(clerk));
+    hand_over(0, 0);
+    assert_int_equal(clerk_queued(clerk), 0);
+    clerk_stop(clerk, 0);
+    assert_int_equal(lookers[1].closed, 2);
+}
+
 #define TEST(name)                    \
     {                                 \
 #name, name, begin, end, NULL \
@@ -276,6 +320,8 @@ int main(void)
         TEST(a_stop_brings_everything_out),
         TEST(a_stop_does_not_wait_for_ever),
         TEST(exporters_tick_without_records),
+        TEST(who_takes_no_records_loses_none),
+        TEST(without_takers_no_record_is_kept),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

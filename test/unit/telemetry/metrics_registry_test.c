@@ -17,6 +17,8 @@ static int begin(void **state)
     names = metrics_names_new();
     for (unsigned i = 0; i < COUNT_OF(shards); i++)
         metrics_init(&shards[i], names);
+    for (unsigned i = 0; i < COUNT_OF(shards); i++)
+        shards[i].has_spans = true;
     return 0;
 }
 
@@ -406,6 +408,28 @@ static void only_a_sampled_request_is_an_exemplar(void **state)
     assert_int_equal(walk(1, FAMILY_OVERHEAD).exemplars, 0);
 }
 
+/* Ours when it is exported, or else the caller's. */
+static void an_exemplar_names_a_span_that_can_be_found(void **state)
+{
+    const unsigned values[] = {TIER_LOCAL, 0};
+    struct record record = {.is_sampled = true,
+                            .trace_id =
+                                STR_INIT("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+                            .span_id = STR_INIT("bbbbbbbbbbbbbbbb")};
+
+    (void)state;
+    shards[0].has_spans = false;
+    observe(&shards[0], FAMILY_DURATION, values, 16, &record, 1);
+    assert_int_equal(walk(1, FAMILY_DURATION).exemplars, 0);
+    record.parent_span_id = STR("aaaaaaaaaaaaaaaa");
+    observe(&shards[0], FAMILY_DURATION, values, 32, &record, 2);
+    /* of "a"s alone, as on_histogram() wants it */
+    assert_int_equal(walk(1, FAMILY_DURATION).exemplars, 1);
+    record.is_sampled = false;
+    observe(&shards[0], FAMILY_DURATION, values, 48, &record, 3);
+    assert_int_equal(walk(1, FAMILY_DURATION).last.exemplars[0].value, 32);
+}
+
 #define with_shards(test) cmocka_unit_test_setup_teardown(test, begin, finish)
 
 int main(void)
@@ -420,6 +444,7 @@ int main(void)
         with_shards(edges_are_spelled_as_they_are),
         with_shards(shards_add_up_while_they_are_written),
         with_shards(only_a_sampled_request_is_an_exemplar),
+        with_shards(an_exemplar_names_a_span_that_can_be_found),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

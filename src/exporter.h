@@ -4,13 +4,14 @@
 #ifndef WEIR_EXPORTER_H
 #define WEIR_EXPORTER_H
 
+#include "figures.h"
 #include "record.h"
-#include "telemetry/figures.h"
 
 struct exporter;
 
 struct exporter_verbs {
-    /* One exchange that has ended; `record` is borrowed. */
+    /* One exchange that has ended; `record` is borrowed.  NULL: it is not of
+     * interest. */
     void (*take)(struct exporter *exporter, const struct record *record);
     /* Does what is due.  Returns the moment of clock_ms() at which it wants
      * to be called again at the latest; UINT64_MAX: any time will do. */
@@ -25,6 +26,7 @@ struct exporter_verbs {
 /* The first member of each exporter's own struct. */
 struct exporter {
     const struct exporter_verbs *verbs;
+    bool has_spans; /* where it sends to a trace is found by its id */
     struct figures figures;
 };
 

@@ -1,9 +1,9 @@
 /* telemetry: what the options mean for the exporters. */
-#include "telemetry/telemetry.h"
+#include "telemetry.h"
 
 #include <stdlib.h>
 
-#include "../testing.h"
+#include "testing.h"
 
 static struct outbox_limits limits;
 static struct config config;

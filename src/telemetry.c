@@ -5,6 +5,7 @@
 #include "settle/ledger.h"
 #include "telemetry/langfuse.h"
 #include "telemetry/otlp.h"
+#include "telemetry/otlp_metrics.h"
 
 static uint64_t number(const struct config *config, enum config_option option)
 {
@@ -89,6 +90,16 @@ static bool open_otlp(struct opening *opening)
                otlp_open(opening->fetcher, &opening->limits, opening->why));
 }
 
+static bool open_metrics(struct opening *opening)
+{
+    if (!otlp_metrics_is_wanted())
+        return true;
+    return open_fetcher(opening) &&
+           add(opening,
+               otlp_metrics_open(opening->fetcher, metrics_source_of_process(),
+                                 opening->why));
+}
+
 static void close_all(struct opening *opening)
 {
     for (unsigned i = 0; i < opening->count; i++)
@@ -108,7 +119,7 @@ bool telemetry_start(const struct config *config, unsigned workers,
 
     *clerk = NULL;
     if (!open_ledger(&opening) || !open_otlp(&opening) ||
-        !open_langfuse(&opening)) {
+        !open_langfuse(&opening) || !open_metrics(&opening)) {
         close_all(&opening);
         return false;
     }

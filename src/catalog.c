@@ -57,6 +57,10 @@ static unsigned count(const struct config *config, enum config_option option)
     return clamp(config_number(&config->root, option));
 }
 
+/* Each request that is on its way, and each account that waits for delivery,
+ * may hold it twice. */
+enum { CONTENT_BYTES_MAX = 1 << 20 };
+
 static void make_settings(struct maker *m)
 {
     static const enum config_option needed[] = {
@@ -131,6 +135,9 @@ static void make_settings(struct maker *m)
     for (size_t i = 0; i < COUNT_OF(needed); i++)
         if (config_number(root, needed[i]) == 0)
             config_complain(m->config, root, needed[i], "expected more than 0");
+    if (s->content_bytes > CONTENT_BYTES_MAX)
+        config_complain(m->config, root, CONFIG_ROOT_CONTENT_BYTES,
+                        "expected at most 1MiB");
     if (s->default_max_tokens < 1)
         config_complain(m->config, root, CONFIG_ROOT_DEFAULT_MAX_TOKENS,
                         "expected at least 1");

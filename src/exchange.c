@@ -291,6 +291,7 @@ static void prepare(struct exchange *x)
         .minute_of_day = rule_minute_now(),
         .is_confined = x->is_confined,
         .confined = x->confined,
+        .goes_on_refused = x->goes_on_refused,
     };
     if (x->facts.service != SERVICE_CHAT)
         x->facts.longest_tokens = longest_tokens(chat);

@@ -7,6 +7,10 @@
 /* Turns of one conversation that are read again. */
 enum { TURNS_MAX = 1000 };
 
+/* What a stored response is tagged with: the tiers that policies left to it,
+ * and whether nobody may keep what was said. */
+enum { TAG_REFUSES_CONTENT = TIER_ANY + 1 };
+
 static struct store *store_of(const struct exchange *x)
 {
     return x->worker->host->store;
@@ -61,7 +65,8 @@ static bool refuse_earlier(struct exchange *x)
 }
 
 /* The stored response of that id, or NULL.  What its policy allowed holds for
- * what goes on with it. */
+ * what goes on with it, which may quote it, and so does a refusal to have its
+ * content kept. */
 static struct store_entry *take_response(struct exchange *x, struct str id,
                                          const struct store_limits *limits)
 {
@@ -76,6 +81,8 @@ static struct store_entry *take_response(struct exchange *x, struct str id,
 
         x->confined = (enum tier)(so_far & entry->tag);
         x->is_confined = true;
+        x->goes_on_refused =
+            x->goes_on_refused || (entry->tag & TAG_REFUSES_CONTENT) != 0;
     }
     return entry;
 }
@@ -199,6 +206,8 @@ bool exchange_is_stored(const struct exchange *x)
 void exchange_remember(struct exchange *x, struct str result)
 {
     struct store_limits limits = limits_of(x);
+    unsigned tag = (unsigned)x->choice.allowed |
+                   (x->refuses_content ? TAG_REFUSES_CONTENT : 0U);
 
     if (result.ptr == NULL)
         result = answer_result(&x->answer);
@@ -207,9 +216,8 @@ void exchange_remember(struct exchange *x, struct str result)
         struct str id = id_of(x->arena, result);
 
         if (id.len > 0)
-            (void)store_put(store_of(x), key_of(x, "response", id), texts,
-                            (unsigned)x->choice.allowed, x->earlier, clock_ms(),
-                            &limits);
+            (void)store_put(store_of(x), key_of(x, "response", id), texts, tag,
+                            x->earlier, clock_ms(), &limits);
     }
     if (x->answer.recall != NULL) {
         struct str texts[STORE_TEXTS] = {recall_note(&x->recall),

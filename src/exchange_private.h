@@ -100,6 +100,8 @@ struct exchange {
     struct store_entry *earlier; /* the response that this goes on with */
     bool is_confined;            /* it goes on with something stored, */
     enum tier confined;          /* and that is what policies left to it */
+    bool goes_on_refused;        /* or whose content nobody may keep */
+    bool refuses_content; /* so it is with this request; if it is stored */
     struct buf held; /* a body in one piece, or events before the first token */
 
     struct deadline total, first_token, hold, comment;

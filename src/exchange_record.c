@@ -132,6 +132,9 @@ void exchange_record_input(struct exchange *x)
     const struct settings *settings = exchange_settings(x);
     struct record *record = &x->record;
 
+    /* what goes on with it must know, though nothing is kept today */
+    if (is_read(x) && exchange_is_stored(x))
+        x->refuses_content = content_is_refused(x->catalog, &x->facts);
     if (!settings->captures_content || !is_read(x) || x->is_route_only ||
         x->format->said[0].len == 0 ||
         !content_is_allowed(x->catalog, &x->facts, x->choice.allowed))

@@ -19,11 +19,17 @@ static bool rules_allow(const struct catalog *catalog,
     return true;
 }
 
+bool content_is_refused(const struct catalog *catalog,
+                        const struct rule_facts *facts)
+{
+    return facts->goes_on_refused ||
+           (facts->key != NULL && facts->key->forbids_content) ||
+           !caller_allows(facts->head) || !rules_allow(catalog, facts);
+}
+
 bool content_is_allowed(const struct catalog *catalog,
                         const struct rule_facts *facts, enum tier allowed)
 {
-    return catalog->settings.captures_content &&
-           (facts->key == NULL || !facts->key->forbids_content) &&
-           (allowed & TIER_CLOUD) != 0 && caller_allows(facts->head) &&
-           rules_allow(catalog, facts);
+    return catalog->settings.captures_content && (allowed & TIER_CLOUD) != 0 &&
+           !content_is_refused(catalog, facts);
 }

@@ -5,16 +5,23 @@
 
 #include "choose/rule.h"
 
+/* Does somebody forbid it, whatever the operator wants?
+ *
+ *   the key                   keys[].content
+ *   a rule that the request   rules[].content: every rule that matches or may
+ *   matches                   match counts, whichever decides
+ *   the caller                X-Router-Content, which may only say "on"
+ *   the conversation that     one of these, for something stored that it
+ *   it goes on with           quotes */
+bool content_is_refused(const struct catalog *catalog,
+                        const struct rule_facts *facts);
+
 /* `allowed`: what the pins left to the request.  All of these must hold:
  *
  *   the operator wants it     telemetry.content
- *   the key does not forbid   keys[].content
- *   nor does any rule that    rules[].content: every rule that matches or may
- *   the request matches       match counts, whichever decides
  *   it is not pinned to the   X-Router-Policy, the policies of key and rules,
  *   local tier                and those of the conversation that it goes on
- *   the caller does not       X-Router-Content, which may only say "on"
- *   forbid */
+ *   nobody forbids it         content_is_refused() */
 bool content_is_allowed(const struct catalog *catalog,
                         const struct rule_facts *facts, enum tier allowed);
 

@@ -22,6 +22,7 @@ struct rule_facts {
      * TIER_NONE is nothing. */
     bool is_confined;
     enum tier confined;
+    bool goes_on_refused; /* nobody may keep what it says: content.h */
 };
 
 /* Is it about models by name, and so also about requests that name one? */

@@ -12,8 +12,14 @@ struct format;
  *
  *   {"messages":[…]}, {"system":…,"messages":[…]}, {"input":…}, …
  *
- * Base64 is left out, with a note of its size in its place.  In the arena;
- * empty when there is nothing.  *is_clipped is set when not all had room. */
+ * Base64 is left out, with a note of its size in its place (gather_value.h).
+ * Of what has no room the middle is left out: a third is for what comes before
+ * the messages and those that open them, the rest for the last ones, with
+ *
+ *   {"role":"router","content":"[messages left out: 12]"}
+ *
+ * between.  In the arena; empty when there is nothing.  *is_clipped is set
+ * when not all had room. */
 struct str gather_request(struct arena *arena, const struct format *format,
                           const struct chat *chat, size_t max,
                           bool *is_clipped);

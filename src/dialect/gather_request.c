@@ -1,144 +1,7 @@
-/* What was asked, without the bytes of images, files and sounds. */
-#include "clip.h"
+/* What was asked: the whole of it, or where that is too long its two ends. */
 #include "format.h"
 #include "gather.h"
-
-enum {
-    ENCODED_MIN = 64,    /* bytes of Base64 where there may be some, */
-    ENCODED_LONG = 1024, /* and anywhere */
-    TYPE_MAX = 64,
-};
-
-static bool is_digit64(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           (c >= '0' && c <= '9') || c == '+' || c == '/' || c == '-' ||
-           c == '_' || c == '=';
-}
-
-/* Looks at the beginning alone: what begins so is no text. */
-static bool looks_encoded(struct str s, size_t min)
-{
-    struct str front = str_slice(s, 0, ENCODED_LONG);
-    bool has_lower = false, has_upper = false;
-
-    for (size_t i = 0; i < front.len; i++) {
-        if (!is_digit64(front.ptr[i]))
-            return false;
-        has_lower = has_lower || (front.ptr[i] >= 'a' && front.ptr[i] <= 'z');
-        has_upper = has_upper || (front.ptr[i] >= 'A' && front.ptr[i] <= 'Z');
-    }
-    return s.len >= min && has_lower && has_upper;
-}
-
-/* "data:image/png;base64,…": its type and where the data begin. */
-static bool is_data_url(struct str s, struct str *type, struct str *data)
-{
-    struct str front = str_slice(s, 0, 256);
-    size_t at;
-
-    if (!str_eq_nocase(str_slice(s, 0, 5), STR("data:")) ||
-        !str_find(front, STR(";base64,"), &at))
-        return false;
-    *type = str_slice(s, 5, at);
-    *data = str_slice(s, at + 8, s.len);
-    return true;
-}
-
-/* In place of `data`, which is Base64: how much it was. */
-static void put_note(struct clip *clip, struct str type, struct str data)
-{
-    char note[TYPE_MAX + 64];
-    struct str shown = str_clip(type, TYPE_MAX);
-    size_t len = data.len / 4 * 3 + data.len % 4 * 3 / 4;
-    struct buf text;
-
-    while (data.len > 0 && data.ptr[data.len - 1] == '=' && len > 0) {
-        data.len--;
-        len--;
-    }
-    buf_init(&text, sizeof(note));
-    buf_put_char(&text, '[');
-    buf_put(&text, shown.len > 0 ? shown : STR("base64"));
-    buf_put(&text, STR(", "));
-    buf_put_u64(&text, len);
-    buf_put(&text, STR(" bytes]"));
-    clip_str(clip, buf_str(&text));
-    buf_fini(&text);
-}
-
-/* Members that hold Base64 where they hold anything of that length. */
-static bool is_holder(struct str key)
-{
-    static const struct str holders[] = {
-        STR_INIT("data"),         STR_INIT("file_data"),
-        STR_INIT("b64_json"),     STR_INIT("encrypted_content"),
-        STR_INIT("signature"),    STR_INIT("result"),
-        STR_INIT("image_embeds"),
-    };
-
-    for (size_t i = 0; i < COUNT_OF(holders); i++)
-        if (str_eq(key, holders[i]))
-            return true;
-    return false;
-}
-
-/* `holder`: the object whose member `key` it is; NULL: an item. */
-static void put_string(struct clip *clip, yyjson_val *holder, struct str key,
-                       struct str s)
-{
-    struct str type = STR("");
-    struct str data = s;
-    bool is_encoded;
-
-    if (holder != NULL && str_eq(key, STR("data")) &&
-        str_eq(json_get_text(holder, STR("type")), STR("base64"))) {
-        type = json_get_text(holder, STR("media_type"));
-        is_encoded = true;
-    } else {
-        is_encoded =
-            is_data_url(s, &type, &data) ||
-            looks_encoded(s, holder != NULL && is_holder(key) ? ENCODED_MIN
-                                                              : ENCODED_LONG);
-    }
-    if (is_encoded)
-        put_note(clip, type, data);
-    else
-        clip_str(clip, s);
-}
-
-/* Recursion is bounded: no document is deeper than JSON_MAX_DEPTH. */
-static void put_value(struct clip *clip, yyjson_val *holder, struct str key,
-                      yyjson_val *value)
-{
-    if (yyjson_is_str(value)) {
-        put_string(clip, holder, key, json_text(value));
-    } else if (yyjson_is_arr(value)) {
-        if (!clip_open(clip, '['))
-            return;
-        json_each_item (item, value) {
-            if (clip->is_clipped)
-                break;
-            put_value(clip, NULL, STR(""), item);
-        }
-        clip_close(clip, ']');
-    } else if (yyjson_is_obj(value)) {
-        if (!clip_open(clip, '{'))
-            return;
-        json_each_member (name, member, value) {
-            if (!clip_key(clip, json_text(name)))
-                break;
-            put_value(clip, value, json_text(name), member);
-        }
-        clip_close(clip, '}');
-    } else if (json_is_number(value)) {
-        clip_raw(clip, json_number_text(value));
-    } else {
-        clip_raw(clip, yyjson_is_null(value) ? STR("null")
-                       : json_is_true(value) ? STR("true")
-                                             : STR("false"));
-    }
-}
+#include "gather_value.h"
 
 static void put_members(struct clip *clip, const struct format *format,
                         yyjson_val *root)
@@ -147,9 +10,228 @@ static void put_members(struct clip *clip, const struct format *format,
         yyjson_val *value = json_get(root, format->said[i]);
 
         if (value != NULL && clip_key(clip, format->said[i]))
-            put_value(clip, root, format->said[i], value);
+            gather_value(clip, root, format->said[i], value);
     }
 }
+
+/* --- what is too long ----------------------------------------------------- */
+
+enum {
+    NOTE_MAX = 128,
+    AROUND_MIN = 512, /* below this only the beginning is kept */
+    SLACK = 128,      /* for the note and for what stands between */
+    PART_MIN = 64,    /* with less room nothing is begun */
+    ITEM_MIN = 16,    /* a message is longer */
+};
+
+/* What its beginning says holds for all of it, and its end is what was asked
+ * now: what lies between is left out first. */
+struct talk {
+    yyjson_val *root;
+    struct str front; /* the member before; empty: none */
+    struct str name;  /* of the last one, */
+    yyjson_val *last; /* which is a list of messages, or one thing */
+    bool is_list;
+    size_t count; /* of messages */
+    size_t first; /* of these open it: what the system says, and one more */
+};
+
+/* The end of it, message by message. */
+struct piece {
+    struct str text;
+    struct piece *next;
+};
+
+struct tail {
+    struct piece *pieces;
+    size_t count;
+    size_t size; /* bytes, with their commas */
+    bool is_cut;
+};
+
+static void count_messages(struct talk *talk)
+{
+    bool is_opening = true;
+
+    json_each_item (item, talk->last) {
+        struct str role = json_get_text(item, STR("role"));
+
+        talk->count++;
+        talk->first += is_opening ? 1 : 0;
+        is_opening = is_opening && (str_eq(role, STR("system")) ||
+                                    str_eq(role, STR("developer")));
+    }
+    if (talk->first == talk->count)
+        talk->first--; /* the last one belongs to the end */
+}
+
+static struct talk talk_of(const struct format *format, yyjson_val *root)
+{
+    struct talk talk = {.root = root};
+
+    for (size_t i = 0; i < COUNT_OF(format->said); i++) {
+        struct str name = format->said[i];
+
+        if (name.len == 0 || json_get(root, name) == NULL)
+            continue;
+        talk.front = talk.name;
+        talk.name = name;
+        talk.last = json_get(root, name);
+    }
+    talk.is_list = yyjson_is_obj(yyjson_arr_get_first(talk.last));
+    if (talk.is_list)
+        count_messages(&talk);
+    else
+        talk.count = 1;
+    return talk;
+}
+
+/* Up to and into the last member, in `bound` bytes; *kept: the messages of it.
+ * False when something had no room. */
+static bool put_beginning(struct clip *clip, const struct talk *talk,
+                          size_t bound, size_t first, size_t *kept)
+{
+    const struct buf *buf = clip->out.buf;
+    size_t max = clip->max;
+    bool is_whole;
+
+    *kept = 0;
+    clip->max = bound;
+    if (talk->front.len > 0 && clip_key(clip, talk->front))
+        gather_value(clip, talk->root, talk->front,
+                     json_get(talk->root, talk->front));
+    is_whole = !clip->is_clipped;
+    clip->max = max;
+    clip->is_clipped = false;
+    if (!clip_key(clip, talk->name) || (talk->is_list && !clip_open(clip, '[')))
+        return false;
+    clip->max = bound;
+    json_each_item (item, talk->last) {
+        if (*kept == first || clip->is_clipped)
+            break;
+        if (buf->len + PART_MIN > bound)
+            clip->is_clipped = true;
+        else {
+            gather_value(clip, NULL, STR(""), item);
+            ++*kept;
+        }
+    }
+    is_whole = is_whole && !clip->is_clipped;
+    clip->max = max;
+    clip->is_clipped = false;
+    return is_whole;
+}
+
+static struct str render(struct arena *arena, yyjson_val *value, size_t max,
+                         bool *is_cut)
+{
+    struct clip clip;
+    struct buf buf;
+    struct str text;
+
+    buf_init(&buf, max);
+    clip_init(&clip, &buf, max);
+    gather_value(&clip, NULL, STR(""), value);
+    *is_cut = clip.is_clipped;
+    text = arena_copy(arena, buf_str(&buf));
+    buf_fini(&buf);
+    return text;
+}
+
+/* The last `*count` messages from `from` on, at most: a new array. */
+static yyjson_val **last_messages(struct arena *arena, const struct talk *talk,
+                                  size_t from, size_t *count)
+{
+    size_t skip = talk->count - from > *count ? talk->count - *count : from;
+    yyjson_val **items = ARENA_ARRAY(arena, yyjson_val *, *count);
+    size_t at = 0;
+
+    *count = talk->count - skip;
+    if (!talk->is_list)
+        items[0] = talk->last;
+    json_each_item (item, talk->is_list ? talk->last : NULL) {
+        if (at >= skip)
+            items[at - skip] = item;
+        at++;
+    }
+    return items;
+}
+
+/* The last messages from `from` on, as many as have room; of the one at the
+ * bound its beginning. */
+static struct tail take_tail(struct arena *arena, const struct talk *talk,
+                             size_t from, size_t room)
+{
+    size_t count = room / ITEM_MIN + 1;
+    yyjson_val **items = last_messages(arena, talk, from, &count);
+    struct tail tail = {0};
+
+    while (count > 0 && !tail.is_cut && tail.size + PART_MIN < room) {
+        struct piece *piece = ARENA_NEW(arena, struct piece);
+
+        piece->text =
+            render(arena, items[--count], room - tail.size - 1, &tail.is_cut);
+        if (piece->text.len == 0)
+            break;
+        piece->next = tail.pieces;
+        tail.pieces = piece;
+        tail.size += piece->text.len + 1;
+        tail.count++;
+    }
+    return tail;
+}
+
+static void put_tail(struct clip *clip, const struct tail *tail, size_t left)
+{
+    struct buf note;
+
+    if (left > 0) {
+        buf_init(&note, NOTE_MAX);
+        buf_put(&note, STR("{\"role\":\"router\",\"content\":"
+                           "\"[messages left out: "));
+        buf_put_u64(&note, left);
+        buf_put(&note, STR("]\"}"));
+        clip_raw(clip, buf_str(&note));
+        buf_fini(&note);
+    }
+    for (const struct piece *p = tail->pieces; p != NULL; p = p->next)
+        clip_raw(clip, p->text);
+}
+
+static bool begin(struct clip *clip, struct buf *text, size_t max)
+{
+    buf_clear(text);
+    clip_init(clip, text, max);
+    return clip_open(clip, '{');
+}
+
+/* A third for the beginning, the rest for the end; what one does not need, the
+ * other takes. */
+static void put_around(struct clip *clip, struct buf *text, size_t max,
+                       const struct talk *talk)
+{
+    struct arena scratch;
+    struct tail tail;
+    size_t kept;
+    bool is_whole;
+
+    if (!begin(clip, text, max))
+        return;
+    arena_init(&scratch);
+    is_whole = put_beginning(clip, talk, max / 3, talk->first, &kept);
+    tail = take_tail(&scratch, talk, kept, max - SLACK - text->len);
+    if (!is_whole && !tail.is_cut && kept + tail.count == talk->count &&
+        begin(clip, text, max))
+        (void)put_beginning(clip, talk, max - SLACK - tail.size, kept, &kept);
+    put_tail(clip, &tail, talk->count - kept - tail.count);
+    if (talk->is_list)
+        clip_close(clip, ']');
+    clip_close(clip, '}');
+    clip->is_clipped = true;
+    arena_clear(&scratch);
+}
+
+/* --- the request ---------------------------------------------------------- */
 
 struct str gather_request(struct arena *arena, const struct format *format,
                           const struct chat *chat, size_t max, bool *is_clipped)
@@ -163,6 +245,11 @@ struct str gather_request(struct arena *arena, const struct format *format,
     if (clip_open(&clip, '{')) {
         put_members(&clip, format, chat->doc.root);
         clip_close(&clip, '}');
+        if (clip.is_clipped && max >= AROUND_MIN) {
+            struct talk talk = talk_of(format, chat->doc.root);
+
+            put_around(&clip, &text, max, &talk);
+        }
         if (!buf_failed(&text))
             result = arena_copy(arena, buf_str(&text));
     }

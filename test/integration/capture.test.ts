@@ -144,6 +144,20 @@ describe('with content capture', () => {
     expect(seen.output).toMatchObject({ role: 'assistant' });
   });
 
+  test('of a long conversation the middle is left out', async () => {
+    const turn = (n: number) => ({ role: n % 2 ? 'assistant' : 'user', content: `${n} ${'and so on '.repeat(1_000)}` });
+    const messages = [{ role: 'system', content: 'Brief' }, ...Array.from({ length: 16 }, (_, n) => turn(n)), ...ofCount];
+    const { seen } = await ask({ model: 'cloud', messages });
+    const kept = (seen.input as { messages: { role: string; content: string }[] }).messages;
+    const gap = kept.findIndex((message) => message.role === 'router');
+    expect(kept.slice(0, gap)).toEqual(messages.slice(0, 2));
+    expect(kept[gap]!.content).toBe(`[messages left out: ${messages.length - kept.length + 1}]`);
+    const end = kept.slice(gap + 2);
+    expect(end.length).toBeGreaterThan(3);
+    expect(end).toEqual(messages.slice(-end.length));
+    expect(seen.metadata).toMatchObject({ router_content_clipped: true });
+  });
+
   test('a stream that breaks gives what was said so far', async () => {
     await sim.fault('vllm', { fault: 'cut', bytes: 900 });
     const answer = await weir!.post({ model: 'local', messages: ofCount, stream: true });
@@ -189,6 +203,32 @@ describe('with content capture', () => {
     const { id } = JSON.parse(first.text);
     const next = { model: 'auto', input: 'And to 7?', previous_response_id: id };
     nothing((await ask(next, {}, '/v1/responses')).seen);
+  });
+
+  const responses = (body: object, headers: Record<string, string> = {}) =>
+    ask({ model: 'cloud', ...body }, headers, '/v1/responses');
+  const after = (told: { text: string }) => ({ input: 'And to 7?', previous_response_id: JSON.parse(told.text).id });
+  const quoting = (told: { text: string }) => {
+    const { id } = JSON.parse(told.text).output.find((item: { type: string }) => item.type === 'message');
+    return { input: [{ type: 'item_reference', id }, ...ofCount] };
+  };
+
+  test.each([
+    ['its caller', { input: count }, { 'X-Router-Content': 'off' }],
+    ['a rule', { input: `${count}, this is top secret` }, {}],
+  ])('a conversation that %s kept out stays out', async (_, body, headers) => {
+    const first = await responses(body, headers as Record<string, string>);
+    nothing(first.seen);
+    const second = await responses(after(first));
+    nothing(second.seen);
+    nothing((await responses(after(second), { 'X-Router-Content': 'on' })).seen);
+    nothing((await responses(quoting(first))).seen);
+  });
+
+  test('others go on as they began', async () => {
+    const first = await responses({ input: count });
+    expect((await responses(after(first))).seen.input).toEqual({ input: 'And to 7?' });
+    expect((await responses(quoting(first))).seen.input).toEqual(quoting(first));
   });
 });
 

@@ -437,6 +437,12 @@ static void settings_are_taken_over(void **state)
     catalog_unref(catalog);
     assert_bad("responses: {store_ttl: 0}\n",
                "responses.store_ttl: read \"0\", expected more than 0");
+    catalog = given_catalog("telemetry: {content_bytes: 1MiB}\n");
+    assert_int_equal(catalog->settings.content_bytes, 1 << 20);
+    catalog_unref(catalog);
+    assert_bad("telemetry: {content_bytes: 1048577}\n",
+               "telemetry.content_bytes: read \"1048577\", expected at most "
+               "1MiB");
     assert_bad("translation: {builtin_tools: keep}\n",
                "read \"keep\", expected auto, refuse or drop");
     catalog = given_catalog("translation: {anthropic_version: 2027-01-01}\n");

@@ -128,6 +128,28 @@ static void all_must_allow_it(void **state)
     }
 }
 
+static void a_refusal_holds_for_what_goes_on(void **state)
+{
+    struct catalog *on =
+        given_catalog("telemetry: { content: true }\n" BACKENDS);
+    struct catalog *off = given_catalog(BACKENDS KEYS);
+    struct chat chat = {0};
+    struct rule_facts facts = {.chat = &chat};
+
+    (void)state;
+    assert_false(content_is_refused(on, &facts));
+    facts.goes_on_refused = true;
+    assert_true(content_is_refused(on, &facts));
+    assert_false(content_is_allowed(on, &facts, TIER_ANY));
+    /* it is one, though the operator wants nothing kept anyway */
+    facts.goes_on_refused = false;
+    assert_false(content_is_refused(off, &facts));
+    facts.key = &off->keys[1];
+    assert_true(content_is_refused(off, &facts));
+    catalog_unref(on);
+    catalog_unref(off);
+}
+
 static void a_name_beyond_all_bounds_matches(void **state)
 {
     struct catalog *catalog =
@@ -149,6 +171,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(all_must_allow_it, begin, finish),
+        cmocka_unit_test(a_refusal_holds_for_what_goes_on),
         cmocka_unit_test(a_name_beyond_all_bounds_matches),
     };
 

@@ -55,6 +55,10 @@ static struct str asked(const struct format *format, const char *body,
     BASE64_64 BASE64_64 BASE64_64 BASE64_64 BASE64_64 BASE64_64 BASE64_64     \
         BASE64_64 BASE64_64 BASE64_64 BASE64_64 BASE64_64 BASE64_64 BASE64_64 \
             BASE64_64 BASE64_64
+#define SILENCE_64 \
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+#define SILENCE_256 SILENCE_64 SILENCE_64 SILENCE_64 SILENCE_64
+#define SILENCE_1024 SILENCE_256 SILENCE_256 SILENCE_256 SILENCE_256
 #define CHAT(content) \
     "{\"messages\":[{\"role\":\"user\",\"content\":" content "}]}"
 
@@ -115,6 +119,49 @@ static void a_request_is_what_it_says(void **state)
          "\"media_type\":\"text/plain\",\"data\":\"plain\"}}]}]}"},
         {&format_chat, CHAT("\"" BASE64_1024 "\""),
          CHAT("\"[base64, 768 bytes]\"")},
+        /* silence has one letter, and MIME breaks the lines */
+        {&format_chat,
+         CHAT("[{\"type\":\"input_audio\",\"input_audio\":{\"data\":"
+              "\"" SILENCE_1024 "AA==\"}},{\"type\":\"input_audio\","
+              "\"input_audio\":{\"data\":\"" BASE64_64 "\\r\\n" BASE64_64
+              "\\r\\n\"}}]"),
+         CHAT("[{\"type\":\"input_audio\",\"input_audio\":{\"data\":"
+              "\"[base64, 769 bytes]\"}},{\"type\":\"input_audio\","
+              "\"input_audio\":{\"data\":\"[base64, 96 bytes]\"}}]")},
+        {&format_responses,
+         "{\"model\":\"m\",\"store\":false,\"input\":[{\"type\":"
+         "\"reasoning\",\"id\":\"r\",\"summary\":[],\"encrypted_content\":"
+         "\"a.b.c." SILENCE_64 "\"},{\"role\":\"user\",\"content\":\"x\"}"
+         "]}",
+         "{\"input\":[{\"type\":\"reasoning\",\"id\":\"r\",\"summary\":[],"
+         "\"encrypted_content\":\"[base64, 50 bytes]\"},{\"role\":\"user\","
+         "\"content\":\"x\"}]}"},
+        /* inside a text, whatever surrounds it */
+        {&format_chat,
+         CHAT("\"See ![x](data:image/png;base64,iVBORw0KGgo=) and "
+              "DATA:audio/wav;BASE64," SILENCE_64 "\\r\\n" SILENCE_64
+              "\\u0000, {\\\"u\\\":\\\"data:;base64,QUJD\\\\nREVG\\\"};\""),
+         CHAT("\"See ![x](data:image/png;base64,[8 bytes]) and "
+              "DATA:audio/wav;BASE64,[96 bytes]\\u0000, "
+              "{\\\"u\\\":\\\"data:;base64,[6 bytes]\\\"};\"")},
+        {&format_chat, CHAT("\"the mark ;base64, and ; alone\""),
+         CHAT("\"the mark ;base64,[2 bytes]; alone\"")},
+        {&format_chat, CHAT("\"data:image/png;base64,iVBORw0KGgo=, what?\""),
+         CHAT("\"data:image/png;base64,[8 bytes], what?\"")},
+        /* a text file, and what a tool was given */
+        {&format_messages,
+         "{\"max_tokens\":9,\"model\":\"m\",\"messages\":[{\"role\":\"user\","
+         "\"content\":[{\"type\":\"document\",\"source\":{\"type\":\"text\","
+         "\"media_type\":\"text/plain\",\"data\":\"" SILENCE_64
+         " no sound\"}}]},{\"role\":\"assistant\",\"content\":[{\"type\":"
+         "\"tool_use\",\"id\":\"t\",\"name\":\"n\",\"input\":{\"data\":"
+         "\"" SILENCE_64 " (a text)\"}}]}]}",
+         "{\"messages\":[{\"role\":\"user\","
+         "\"content\":[{\"type\":\"document\",\"source\":{\"type\":\"text\","
+         "\"media_type\":\"text/plain\",\"data\":\"" SILENCE_64
+         " no sound\"}}]},{\"role\":\"assistant\",\"content\":[{\"type\":"
+         "\"tool_use\",\"id\":\"t\",\"name\":\"n\",\"input\":{\"data\":"
+         "\"" SILENCE_64 " (a text)\"}}]}]}"},
         /* no Base64: short, or with other characters */
         {&format_chat, CHAT("\"" BASE64_64 "\""), CHAT("\"" BASE64_64 "\"")},
         {&format_chat, CHAT("\"" BASE64_64 " " BASE64_1024 "\""),
@@ -157,6 +204,155 @@ static void a_request_is_cut_into_json(void **state)
         was_clipped = is_clipped;
     }
     assert_false(was_clipped);
+}
+
+static void no_bound_lets_data_through(void **state)
+{
+    const char *body =
+        CHAT("\"\xE2\x82\xAC data:image/png;base64,iVBORw0KGgo= , "
+             "data:a/b;base64,iVBORw0KGgo= . data:a/b;base64,iVBORw0KGgo=\"");
+    bool is_clipped;
+
+    (void)state;
+    for (size_t max = 0; max < 400; max++)
+        assert_lacks(asked(&format_chat, body, max, &is_clipped), "iVBOR");
+    assert_false(is_clipped);
+}
+
+/* "NAMEnnnn…", `len` bytes of it. */
+static struct str words(const char *name, size_t len)
+{
+    char *text = arena_alloc(&arena, len);
+
+    memset(text, 'n', len);
+    memcpy(text, name, strlen(name));
+    return (struct str){text, len};
+}
+
+static const char *chat_of(size_t turns, size_t system, size_t turn)
+{
+    struct buf body;
+    struct str text;
+
+    buf_init(&body, 1 << 20);
+    buf_put(&body, STR("{\"messages\":[{\"role\":\"system\",\"content\":\""));
+    buf_put(&body, words("rules", system));
+    for (size_t i = 0; i < turns; i++) {
+        buf_printf(&body, "\"},{\"role\":\"%s\",\"content\":\"turn %zu.",
+                   i % 2 == 0 ? "user" : "assistant", i);
+        buf_put(&body, words("", turn));
+    }
+    buf_put(&body, STR("\"}]}"));
+    text = arena_copy(&arena, buf_str(&body));
+    buf_fini(&body);
+    return text.ptr;
+}
+
+static void a_conversation_keeps_both_ends_whatever_the_bound(void **state)
+{
+    const char *bodies[] = {chat_of(21, 100, 60), chat_of(1, 3000, 10),
+                            chat_of(9, 1000, 200), chat_of(5, 10, 600)};
+    bool is_clipped;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(bodies); i++) {
+        struct str whole = str_of(bodies[i]);
+        bool was_clipped = true;
+
+        for (size_t max = 0; max < whole.len + 100; max++) {
+            struct str kept = asked(&format_chat, bodies[i], max, &is_clipped);
+
+            assert_true(kept.len <= max);
+            assert_true(kept.len == 0 ? max < 16 : is_json(kept));
+            assert_true(was_clipped || !is_clipped);
+            assert_true(is_clipped || str_eq(kept, whole));
+            was_clipped = is_clipped;
+            if (max < 512)
+                continue;
+            assert_has(kept, "{\"role\":\"system\",\"content\":\"rulesnnn");
+            assert_has(kept, i == 0   ? "turn 20.n"
+                             : i == 1 ? "turn 0.n"
+                             : i == 2 ? "turn 8.n"
+                                      : "turn 4.n");
+            /* most of the room is used */
+            assert_true(!is_clipped || i == 0 || kept.len + 330 > max);
+        }
+        assert_false(was_clipped);
+    }
+}
+
+static void what_is_left_out_is_counted(void **state)
+{
+    bool is_clipped;
+    struct str kept =
+        asked(&format_chat, chat_of(101, 10, 60), 2000, &is_clipped);
+    yyjson_doc *doc = yyjson_read(kept.ptr, kept.len, 0);
+    yyjson_val *messages = yyjson_obj_get(yyjson_doc_get_root(doc), "messages");
+    size_t total = 0, notes = 0;
+
+    (void)state;
+    assert_true(is_clipped);
+    json_each_item (item, messages) {
+        struct str text = json_get_text(item, STR("content"));
+        uint64_t left;
+
+        if (!str_starts(text, STR("[messages left out: "))) {
+            total++;
+            continue;
+        }
+        assert_str(json_get_text(item, STR("role")), "router");
+        assert_true(str_to_u64(str_slice(text, 20, text.len - 1), &left));
+        total += left;
+        notes++;
+    }
+    assert_int_equal(notes, 1);
+    assert_int_equal(total, 102);
+    yyjson_doc_free(doc);
+    assert_has(kept, "turn 0.");
+    assert_has(kept, "turn 99.");
+    assert_lacks(kept, "turn 50.");
+}
+
+/* What comes before the messages does not take their room, and takes what they
+ * leave. */
+static void long_instructions_leave_room(void **state)
+{
+    struct str rules = words("rules", 3000);
+    const char *one =
+        arena_printf(&arena,
+                     "{\"model\":\"m\",\"store\":false,\"instructions\":"
+                     "\"%.*s\",\"input\":\"What now?\"}",
+                     STR_ARG(rules))
+            .ptr;
+    const char *three =
+        arena_printf(&arena,
+                     "{\"max_tokens\":9,\"model\":\"m\",\"system\":[{\"type\":"
+                     "\"text\",\"text\":\"%.*s\"}],\"messages\":[{\"role\":"
+                     "\"user\",\"content\":\"first %.*s\"},{\"role\":"
+                     "\"assistant\",\"content\":\"second\"},{\"role\":\"user\","
+                     "\"content\":\"third\"}]}",
+                     STR_ARG(rules), STR_ARG(rules))
+            .ptr;
+    bool is_clipped;
+
+    (void)state;
+    for (size_t max = 512; max < 3000; max++) {
+        struct str kept = asked(&format_responses, one, max, &is_clipped);
+
+        assert_true(is_clipped && is_json(kept));
+        assert_true(kept.len <= max && kept.len + 200 > max);
+        assert_true(str_starts(kept, STR("{\"instructions\":\"rulesnnn")));
+        assert_true(str_ends(kept, STR("n\",\"input\":\"What now?\"}")));
+        kept = asked(&format_messages, three, max, &is_clipped);
+        assert_true(is_clipped && is_json(kept));
+        assert_true(kept.len <= max && kept.len + 200 > max);
+        assert_true(str_starts(
+            kept, STR("{\"system\":[{\"type\":\"text\",\"text\":\"rulesn")));
+        assert_has(kept, "\"content\":\"first rulesn");
+        assert_true(str_ends(
+            kept, STR("{\"role\":\"assistant\",\"content\":\"second\"},"
+                      "{\"role\":\"user\",\"content\":\"third\"}]}")));
+    }
 }
 
 /* --- answers ------------------------------------------------------------- */
@@ -461,6 +657,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         with_arena(a_request_is_what_it_says),
         with_arena(a_request_is_cut_into_json),
+        with_arena(no_bound_lets_data_through),
+        with_arena(a_conversation_keeps_both_ends_whatever_the_bound),
+        with_arena(what_is_left_out_is_counted),
+        with_arena(long_instructions_leave_room),
         with_arena(a_stream_is_gathered_whatever_the_cuts),
         with_arena(a_stream_is_bounded),
         with_arena(a_whole_answer_is_the_same),

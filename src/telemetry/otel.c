@@ -378,7 +378,7 @@ static void make_instance_digits(void)
 
     trace_random_hex(digits, sizeof(instance_digits));
     digits[12] = '4';
-    digits[16] = variants[hex_digit(digits[16]) % 4];
+    digits[16] = variants[hex_digit(digits[16]) & 3];
 }
 
 /* One for the process: its traces and metrics are of the same instance. */

@@ -20,6 +20,7 @@
 #include "serve.h"
 #include "sim.h"
 #include "telemetry/metrics_document.h"
+#include "telemetry/otel.h"
 
 enum { EXIT_USAGE = 2 };
 
@@ -172,6 +173,18 @@ static void print(const struct buf *text)
     fwrite(text->ptr, 1, text->len, stdout);
 }
 
+/* What OTEL_… variables say is no part of the configuration, but in force. */
+static void show_otel(struct buf *out)
+{
+    struct arena arena;
+    struct otel otel;
+
+    arena_init(&arena);
+    otel_read(&arena, true, &otel);
+    otel_show(&otel, out);
+    arena_clear(&arena);
+}
+
 static int command_check(struct arguments *arguments)
 {
     struct config config;
@@ -183,6 +196,7 @@ static int command_check(struct arguments *arguments)
     if (load(&config, arguments))
         catalog = catalog_new(&config);
     config_show(&config, &text);
+    show_otel(&text);
     print(&text);
     if (catalog == NULL) {
         fflush(stdout);

@@ -1,8 +1,10 @@
 #include "report.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "check.h"
@@ -137,11 +139,21 @@ static int make(struct report *report, enum report_format format)
                 "the configuration");
         return EXIT_FAILURE;
     }
+    if (!S_ISREG(there.st_mode)) {
+        fprintf(stderr, "weir report: %s: this is not a plain file\n",
+                report->path.ptr);
+        return EXIT_FAILURE;
+    }
     buf_init(&text, (size_t)1 << 30);
     buf_init(&why, 4096);
     if (report_read(report, &why)) {
         report_print(report, format, &text);
-        fwrite(text.ptr, 1, text.len, stdout);
+        if (fwrite(text.ptr, 1, text.len, stdout) != text.len ||
+            fflush(stdout) != 0) {
+            fprintf(stderr, "weir report: cannot write it: %s\n",
+                    strerror(errno));
+            status = EXIT_FAILURE;
+        }
     } else {
         fprintf(stderr, "weir report: cannot read %s: %.*s\n", report->path.ptr,
                 STR_ARG(buf_str(&why)));
@@ -171,6 +183,10 @@ int report_main(int argc, char **argv)
                       report->to_us, &report->from_us))
         refuse("--since: read \"%.80s\", expected a duration (90m, 24h, 7d), a "
                "date (2026-11-25) or a time (2026-11-25T13:00), in UTC",
+               words.since);
+    if (report->from_us >= report->to_us)
+        refuse("--since: read \"%.80s\", expected a time that has passed, in "
+               "UTC",
                words.since);
     arena_init(&arena);
     report->path = words.ledger != NULL ? str_of(words.ledger)

@@ -54,6 +54,7 @@ static struct ledger *of(struct exporter *exporter)
 
 static void fail(struct ledger *ledger, uint64_t now_ms)
 {
+    figures_add(&ledger->exporter.figures.sends, 1);
     figures_add(&ledger->exporter.figures.failed_sends, 1);
     if (ledger->retry_at_ms == 0 || now_ms >= ledger->said_ms + SAY_MS) {
         log_say(LOG_ERROR, "the ledger cannot be written",
@@ -145,8 +146,6 @@ static void write_all(struct ledger *ledger, uint64_t now_ms)
         ledger->sample_ms = now_ms + SAMPLE_MS;
     if (ledger->row_count == 0 && sample_count == 0 && ledger->file.db != NULL)
         return;
-    if (ledger->row_count > 0)
-        figures_add(&figures->sends, 1);
     if ((ledger->file.db == NULL &&
          ledger_file_open(&ledger->file, ledger->path, &ledger->why) !=
              LEDGER_DONE) ||
@@ -156,6 +155,8 @@ static void write_all(struct ledger *ledger, uint64_t now_ms)
         ledger->sample_ms = ledger->retry_at_ms;
         return;
     }
+    if (ledger->row_count > 0)
+        figures_add(&figures->sends, 1);
     figures_add(&figures->delivered, ledger->row_count);
     for (unsigned i = 0; i < METER_BACKENDS_MAX && sample_count > 0; i++)
         if (seen_us[i] > 0)

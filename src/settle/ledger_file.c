@@ -5,6 +5,7 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -125,6 +126,25 @@ static void put_trouble(sqlite3 *db, int code, struct buf *why)
     default:
         break;
     }
+}
+
+/* A device or a pipe would be written to, or waited for, without an end; and
+ * SQLite takes some names for something else than a path
+ * (https://www.sqlite.org/c3ref/open.html). */
+static bool may_be_ledger(const char *path, struct buf *why)
+{
+    struct stat there;
+
+    if (path[0] == ':' || strncmp(path, "file:", 5) == 0) {
+        buf_printf(why, "this is no path; write ./%s if it is meant as one",
+                   path);
+        return false;
+    }
+    if (stat(path, &there) == 0 && !S_ISREG(there.st_mode)) {
+        buf_put(why, STR("this is not a plain file; name one (ledger.path)"));
+        return false;
+    }
+    return true;
 }
 
 /* One router for each file: on a file of its own, since closing any descriptor
@@ -290,6 +310,8 @@ enum ledger_result ledger_file_open(struct ledger_file *file, const char *path,
 
     *file = (struct ledger_file){.lock_fd = -1};
     buf_clear(why);
+    if (!may_be_ledger(path, why))
+        return LEDGER_HOPELESS;
     result = lock(file, path, why);
     if (result == LEDGER_DONE)
         result = open_database(file, path, why);

@@ -116,6 +116,16 @@ static struct str message_of(struct arena *arena, enum otel_protocol protocol,
     return clip(arena, answer->body);
 }
 
+/* Of somebody else who has the address, or a gateway that is being mended: it
+ * took nothing, whatever its status says. */
+static bool is_page(const struct fetch_answer *answer)
+{
+    struct str type = head_find(answer->head, STR("content-type"));
+
+    return answer->body.len > 0 &&
+           str_eq_nocase(str_slice(type, 0, 9), STR("text/html"));
+}
+
 static struct outbox_verdict judge_http(struct arena *arena,
                                         enum otel_protocol protocol,
                                         const struct fetch_answer *answer)
@@ -123,6 +133,12 @@ static struct outbox_verdict judge_http(struct arena *arena,
     int status = answer->status;
     struct outbox_verdict verdict = {.outcome = OUTBOX_REJECTED};
 
+    if (status >= 200 && status < 300 && is_page(answer)) {
+        verdict.outcome = OUTBOX_RETRY;
+        verdict.why = STR("it answers with a web page: is this the address "
+                          "of a collector?");
+        return verdict;
+    }
     if (status >= 200 && status < 300)
         return protocol == OTEL_HTTP_JSON
                    ? read_partial_json(arena, answer->body)

@@ -326,6 +326,8 @@ static void on_answer(void *ctx, const struct fetch_answer *answer)
     outbox->fetch = NULL;
     buf_init(&rest, 2 * body.len);
     verdict = outbox->courier.judge(outbox->courier.ctx, body, answer, &rest);
+    /* not before it is known how it went: what went well never goes back */
+    figures_add(&outbox->figures->sends, 1);
     if (verdict.outcome != OUTBOX_DELIVERED)
         figures_add(&outbox->figures->failed_sends, 1);
     switch (verdict.outcome) {
@@ -379,7 +381,6 @@ static void send_first(struct outbox *outbox)
     struct fetch_order order = {0};
 
     outbox->courier.address(outbox->courier.ctx, body, &order);
-    figures_add(&outbox->figures->sends, 1);
     outbox->fetch = fetch_begin(outbox->fetcher, &order, on_answer, outbox);
 }
 

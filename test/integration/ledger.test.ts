@@ -2,7 +2,7 @@
 // the disk; and what `weir report` makes of it.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, cpSync, existsSync, mkdirSync, mkdtempSync, openSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -170,6 +170,8 @@ test('words that the report does not understand are named', () => {
     [['--format', 'xml'], /--format: read "xml", expected table, csv or json/, 2],
     [['--since', 'yesterday'], /--since: read "yesterday", expected a duration/, 2],
     [['--since', '2026-02-30'], /--since: read "2026-02-30"/, 2],
+    [['--since', '2999-01-01'], /--since: read "2999-01-01", expected a time that has passed/, 2],
+    [['--ledger', dir], /this is not a plain file/, 1],
     [['--ledger'], /--ledger: not an option, or a value must stand behind it/, 2],
     [['--ledger', '/nowhere/ledger.db'], /\/nowhere\/ledger\.db: there is no such file/, 1],
     [[], /there is no ledger/, 1],
@@ -180,6 +182,16 @@ test('words that the report does not understand are named', () => {
   }
   writeFileSync(path, 'not a database at all, but long enough to look at it, or so'.repeat(20));
   expect(say('--ledger', path).stderr).toMatch(/cannot read .*file is not a database/);
+});
+
+test('a report that cannot be written is not said to have been', async () => {
+  await start();
+  await weir!.stop();
+  const full = openSync('/dev/full', 'w');
+  const got = spawnSync(program, ['report', '--ledger', path], { encoding: 'utf8', stdio: ['ignore', full, 'pipe'] });
+  closeSync(full);
+  expect(got.stderr).toMatch(/cannot write it: No space left on device/);
+  expect(got.status).toBe(1);
 });
 
 // --- the disk ------------------------------------------------------------------
@@ -230,6 +242,19 @@ test('two routers cannot write one ledger', async () => {
   expect(await refusal()).toMatch(new RegExp(`another router writes it \\(process ${weir!.pid}\\); each needs a ledger of its own`));
   await (await ask({})).text();
   expect(await rows(1)).toHaveLength(1);
+});
+
+test('what is no plain file is refused, and nothing is left beside it', async () => {
+  for (const name of [':memory:', 'file:x?mode=memory']) {
+    path = name;
+    expect(await refusal()).toMatch(/this is no path; write \.\//);
+  }
+  path = '/dev/null';
+  expect(await refusal()).toMatch(/not a plain file/);
+  path = join(dir, 'pipe');
+  execFileSync('mkfifo', [path]);
+  expect(await refusal()).toMatch(/not a plain file/);
+  expect(existsSync(`${path}-lock`)).toBe(false);
 });
 
 test('what is no ledger is refused and left as it is', async () => {

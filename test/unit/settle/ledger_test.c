@@ -229,6 +229,7 @@ static void a_lock_of_somebody_else_is_waited_out(void **state)
     assert_false(ledger->verbs->flush(ledger, clock_ms()));
     assert_has(capture_end(), "database is locked; 1 rows wait");
     assert_int_equal(figures_get(&ledger->figures.failed_sends), 1);
+    assert_int_equal(figures_get(&ledger->figures.sends), 1);
     assert_int_equal(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
     /* not before its time has come */

@@ -105,7 +105,9 @@ static void what_was_not_taken_is_counted(void **state)
     (void)state;
     given_put("four");
     assert_sent("four");
+    assert_figure(sends, 0); /* nobody knows yet how it goes */
     receiver_answer(200, "3");
+    assert_figure(sends, 1);
     given_put("four");
     assert_sent("four");
     receiver_answer(200, "99"); /* a lie */

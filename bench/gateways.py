@@ -103,7 +103,7 @@ PARTS = {
 
 def telemetry(folder, backend, parts, share):
     own = tempfile.mkdtemp(dir=folder)
-    found = {"SPOOL_DIR": f"{own}/spool"} if parts else {}
+    found = {"TELEMETRY_SPOOL_DIR": f"{own}/spool"} if parts else {}
     for part in parts:
         found.update(PARTS[part](own, backend, share))
     return found

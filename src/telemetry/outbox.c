@@ -332,6 +332,9 @@ static void on_answer(void *ctx, const struct fetch_answer *answer)
         figures_add(&outbox->figures->failed_sends, 1);
     switch (verdict.outcome) {
     case OUTBOX_DELIVERED:
+        /* all of it, a part of it, or all of it with a warning */
+        if (verdict.rejected > 0 || verdict.why.len > 0)
+            trouble_refused(&outbox->trouble, verdict.why, outbox->now_ms);
         delivered(outbox, &verdict);
         break;
     case OUTBOX_RETRY:

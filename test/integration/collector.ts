@@ -29,23 +29,30 @@ const answers = (port: number) =>
   });
 
 export class Collector {
+  private child: ChildProcess | undefined;
+
   private constructor(
-    private readonly child: ChildProcess,
     private readonly folder: string,
-    readonly grpc: string,
-    readonly http: string,
+    private readonly ports: [grpc: number, http: number],
   ) {}
+
+  get grpc(): string {
+    return `http://127.0.0.1:${this.ports[0]}`;
+  }
+
+  get http(): string {
+    return `http://127.0.0.1:${this.ports[1]}`;
+  }
 
   static async start(): Promise<Collector> {
     const folder = mkdtempSync(join(tmpdir(), 'collector-'));
     const [grpc, http] = [await freePort(), await freePort()];
-    const config = join(folder, 'collector.yaml');
     writeFileSync(
-      config,
+      join(folder, 'collector.yaml'),
       `receivers:
   otlp: { protocols: { grpc: { endpoint: '127.0.0.1:${grpc}' }, http: { endpoint: '127.0.0.1:${http}' } } }
 exporters:
-  file: { path: '${join(folder, 'received.jsonl')}', flush_interval: 50ms }
+  file: { path: '${join(folder, 'received.jsonl')}', flush_interval: 50ms, append: true }
 service:
   telemetry: { metrics: { level: none } }
   pipelines:
@@ -53,16 +60,33 @@ service:
     metrics: { receivers: [otlp], exporters: [file] }
 `,
     );
-    const child = spawn(program, ['--config', config], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const collector = new Collector(folder, [grpc, http]);
+    await collector.up();
+    return collector;
+  }
+
+  /** Begins to listen, on the ports and with the file that it had before. */
+  async up(): Promise<void> {
+    const child = spawn(program, ['--config', join(this.folder, 'collector.yaml')], { stdio: ['ignore', 'ignore', 'pipe'] });
     adopt(child);
     let said = '';
     child.stderr!.on('data', (bytes) => (said += bytes));
     child.on('error', (error) => (said += error.message));
     await eventually('the collector listens', async () => {
       if (child.exitCode !== null || child.pid === undefined) throw new Error(`collector ended:\n${said}`);
-      return (await answers(grpc)) && (await answers(http));
+      return (await answers(this.ports[0])) && (await answers(this.ports[1]));
     }, 30_000);
-    return new Collector(child, folder, `http://127.0.0.1:${grpc}`, `http://127.0.0.1:${http}`);
+    this.child = child;
+  }
+
+  /** Ends it, as if its machine were gone: what it has taken is in the file. */
+  async down(): Promise<void> {
+    const child = this.child;
+    this.child = undefined;
+    if (child === undefined || child.exitCode !== null) return;
+    const gone = once(child, 'exit');
+    child.kill('SIGTERM');
+    await gone;
   }
 
   /** All requests that it took so far, of both signals. */
@@ -74,11 +98,7 @@ service:
   }
 
   async stop(): Promise<void> {
-    if (this.child.exitCode === null) {
-      const gone = once(this.child, 'exit');
-      this.child.kill('SIGTERM');
-      await gone;
-    }
+    await this.down();
     rmSync(this.folder, { recursive: true });
   }
 }

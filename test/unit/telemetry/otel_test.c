@@ -280,6 +280,7 @@ static void what_cannot_be_read_is_ignored_and_never_shown(void **state)
         assert_int_equal(otel.batch_spans, 512);
         assert_int_equal(traces()->timeout_ms, 10000);
         assert_str(traces()->url, "http://localhost:4318/v1/traces");
+        assert_false(otel.exports[OTEL_TRACES]);
     }
 }
 

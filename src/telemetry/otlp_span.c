@@ -1,6 +1,7 @@
 /* What a record says as spans: one of kind SERVER for the request, and below
  * it one of kind CLIENT for each try, with the GenAI conventions (version
  * 1.41 of the semantic conventions) on the latter alone. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -56,15 +57,20 @@ static void put_str(struct otlp_writer *w, struct str key, struct str value)
         w->wire->put_str(w, key, value);
 }
 
+/* As a caller spelled it.  JSON has no word for what is too large for a
+ * double, and with it would be none any more: with all that is in the batch. */
 static void put_number(struct otlp_writer *w, struct str key, struct str text)
 {
     char copy[NUMBER_MAX];
+    double number;
 
     if (text.len == 0 || text.len >= sizeof(copy))
         return;
     memcpy(copy, text.ptr, text.len);
     copy[text.len] = '\0';
-    w->wire->put_double(w, key, strtod(copy, NULL));
+    number = strtod(copy, NULL);
+    if (isfinite(number))
+        w->wire->put_double(w, key, number);
 }
 
 static void put_i64_if(struct otlp_writer *w, bool is_there, struct str key,

@@ -36,6 +36,14 @@ static struct str clip(struct arena *arena, struct str text)
 
 /* --- partial success ------------------------------------------------------ */
 
+/* An int64 on the wire: what is below zero says nothing. */
+static unsigned rejected_of(uint64_t n)
+{
+    if (n > INT64_MAX)
+        return 0;
+    return n < UINT32_MAX ? (unsigned)n : UINT32_MAX;
+}
+
 /* ExportTraceServiceResponse.partial_success: { rejected_spans = 1,
  * error_message = 2 }; metrics have the same numbers. */
 static struct outbox_verdict read_partial(struct arena *arena, struct str bytes)
@@ -49,8 +57,7 @@ static struct outbox_verdict read_partial(struct arena *arena, struct str bytes)
             partial = field.bytes;
     while (protobuf_next(&partial, &field)) {
         if (field.number == 1 && field.type == PROTOBUF_VARINT)
-            verdict.rejected =
-                field.value < UINT32_MAX ? (unsigned)field.value : UINT32_MAX;
+            verdict.rejected = rejected_of(field.value);
         else if (field.number == 2 && field.type == PROTOBUF_BYTES)
             verdict.why = clip(arena, field.bytes);
     }
@@ -78,7 +85,7 @@ static struct outbox_verdict read_partial_json(struct arena *arena,
     if (!str_to_u64(json_text(rejected), &n) && rejected != NULL &&
         json_to_i64(rejected, &number) && number > 0)
         n = (uint64_t)number;
-    verdict.rejected = n < UINT32_MAX ? (unsigned)n : UINT32_MAX;
+    verdict.rejected = rejected_of(n);
     verdict.why = clip(arena, json_get_text(partial, STR("errorMessage")));
     return verdict;
 }

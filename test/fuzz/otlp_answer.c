@@ -1,43 +1,78 @@
-/* Answers of a receiver of OTLP, by all its protocols: none of them makes more
- * of a batch than was in it, and what is said of it has a bound. */
+/* What a receiver of OTLP answers, by each protocol: the verdict is one that
+ * such an answer can have, and its sentence is short and is text.
+ *
+ * Input: the protocol, with AT_ONCE the fields of gRPC are in the head; the
+ * HTTP status in two bytes; fields as lines "name: value" up to an empty one;
+ * the body. */
 #include "telemetry/otlp_answer.h"
+
 #include "check.h"
 #include "fuzz.h"
 #include "head.h"
+#include "protobuf.h"
 
-enum { WHY_MAX = 256, WAIT_MAX_MS = 3600 * 1000 };
+enum {
+    AT_ONCE = 0x80,
+    WHY_MAX = 300,
+    RETRY_MAX_MS = 3601 * 1000, /* an hour, and the part of a second */
+};
 
-/* The first byte says the protocol, the second the status; the rest is the
- * body, and for gRPC also what its trailers say in detail. */
-static const int statuses[] = {0,   200, 204, 400, 404, 413,
-                               429, 500, 502, 503, 504, 599};
-
-static void put_field(struct head *head, struct str name, struct str value)
+/* What has been read as fields, and what has not, is what there was. */
+static void check_fields(struct str message)
 {
-    head_add_name(head, name);
-    head_end_name(head);
-    head_add_value(head, value);
+    struct protobuf_field field;
+    struct str rest = message;
+    size_t left = rest.len;
+
+    while (protobuf_next(&rest, &field)) {
+        const char *at = message.ptr + message.len - rest.len;
+
+        check(rest.len < left);
+        check(rest.len == 0 || rest.ptr == at);
+        check(field.number > 0);
+        if (field.type == PROTOBUF_BYTES && field.bytes.len > 0)
+            check(field.bytes.len < left - rest.len &&
+                  field.bytes.ptr + field.bytes.len == at);
+        left = rest.len;
+    }
+    check(rest.len == left);
 }
 
-/* As a parser of HTTP would let it through. */
-static bool is_field_value(struct str text)
+static void read_fields(struct head *head, struct str *rest)
 {
-    for (size_t i = 0; i < text.len; i++)
-        if (text.ptr[i] < ' ' || text.ptr[i] > '~')
-            return false;
-    return text.len > 0;
+    struct str line;
+
+    while (str_split(rest, '\n', &line) && line.len > 0) {
+        size_t colon;
+
+        if (!str_find(line, STR(": "), &colon) || colon == 0)
+            continue;
+        head_add_name(head, str_slice(line, 0, colon));
+        head_end_name(head);
+        head_add_value(head, str_slice(line, colon + 2, line.len));
+    }
+    head_complete(head);
 }
 
-/* By gRPC its own status counts, whatever HTTP's is. */
-static void check_verdict(const struct outbox_verdict *verdict,
-                          enum otel_protocol protocol, int status)
+static void check_verdict(enum otel_protocol protocol, int status,
+                          const struct outbox_verdict *verdict)
 {
+    bool is_success = status >= 200 && status < 300;
+
     check(verdict->why.len <= WHY_MAX && str_is_utf8(verdict->why));
+    check(verdict->retry_after_ms <= RETRY_MAX_MS);
     check(verdict->left == 0);
-    check(verdict->retry_after_ms <= WAIT_MAX_MS + 1000);
-    check(verdict->outcome == OUTBOX_DELIVERED || verdict->rejected == 0);
-    if (verdict->outcome == OUTBOX_DELIVERED && protocol != OTEL_GRPC)
-        check(status >= 200 && status < 300);
+    check(verdict->rejected == 0 || verdict->outcome == OUTBOX_DELIVERED);
+    check(verdict->retry_after_ms == 0 || verdict->outcome == OUTBOX_RETRY ||
+          protocol == OTEL_GRPC);
+    check(verdict->outcome == OUTBOX_DELIVERED || verdict->why.len > 0);
+    if (protocol == OTEL_GRPC)
+        check(verdict->outcome != OUTBOX_TOO_LARGE);
+    else if (is_success)
+        check(verdict->outcome == OUTBOX_DELIVERED ||
+              verdict->outcome == OUTBOX_RETRY);
+    else
+        check(verdict->outcome != OUTBOX_DELIVERED);
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -49,34 +84,35 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct head head, trailers;
-    struct fetch_answer answer = {.head = &head, .trailers = &trailers};
-    enum otel_protocol protocol;
+    static const enum otel_protocol protocols[] = {
+        OTEL_GRPC, OTEL_HTTP_PROTOBUF, OTEL_HTTP_JSON};
+    struct head head, none;
+    struct fetch_answer answer;
     struct outbox_verdict verdict;
+    enum otel_protocol protocol;
     struct arena arena;
+    struct str rest;
 
-    if (size < 2)
+    if (size < 3)
         return 0;
-    protocol = (enum otel_protocol)(data[0] % 3);
-    answer.status = statuses[data[1] % COUNT_OF(statuses)];
-    answer.body = fuzz_input(data + 2, size - 2);
+    rest = fuzz_input(data + 3, size - 3);
+    protocol = protocols[(data[0] & 0x7F) % 3];
     arena_init(&arena);
     head_init(&head);
-    head_init(&trailers);
-    if (protocol == OTEL_GRPC)
-        put_field(&trailers, STR("grpc-status"),
-                  arena_printf(&arena, "%d", data[0] / 3 % 18));
-    if (is_field_value(answer.body)) {
-        put_field(&head, STR("retry-after"), answer.body);
-        put_field(&trailers, STR("grpc-status-details-bin"), answer.body);
-        put_field(&trailers, STR("grpc-message"), answer.body);
-    }
-    head_complete(&head);
-    head_complete(&trailers);
+    head_init(&none);
+    head_complete(&none);
+    read_fields(&head, &rest);
+    answer = (struct fetch_answer){
+        .status = 100 + (data[1] << 8 | data[2]) % 500,
+        .head = (data[0] & AT_ONCE) != 0 ? &head : &none,
+        .trailers = (data[0] & AT_ONCE) != 0 ? &none : &head,
+        .body = rest,
+    };
+    check_fields(rest);
     verdict = otlp_judge(&arena, protocol, &answer);
-    check_verdict(&verdict, protocol, answer.status);
+    check_verdict(protocol, answer.status, &verdict);
+    head_fini(&none);
     head_fini(&head);
-    head_fini(&trailers);
     arena_clear(&arena);
     return 0;
 }

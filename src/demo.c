@@ -27,7 +27,7 @@ enum {
     COLD_S = 2,
     SETTLED_MS = 50,
     NOTED_MS = 1200, /* then the ledger has it */
-    PATH_SIZE = 4096,
+    PATH_SIZE = 64,
 };
 
 /* What the stand-in's GPU would cost for an hour: an L4 of a cloud, rented. */
@@ -348,22 +348,16 @@ struct demo {
     char ledger[PATH_SIZE];
 };
 
-/* Without a ledger of the environment's the demo has one of its own, which goes
- * with it. */
+/* One of its own, which goes with it, whatever the environment says: made-up
+ * requests and their costs have no place among real ones. */
 static void choose_ledger(struct config *config, struct demo *demo)
 {
-    struct str asked = config_text(&config->root, CONFIG_ROOT_LEDGER_PATH);
-
-    keep(demo->ledger, sizeof(demo->ledger), asked);
-    if (asked.len > 0)
-        return;
     (void)snprintf(demo->folder, sizeof(demo->folder), "/tmp/weir-demo-XXXXXX");
-    if (mkdtemp(demo->folder) == NULL) {
+    if (mkdtemp(demo->folder) == NULL)
         demo->folder[0] = '\0';
-        return;
-    }
-    (void)snprintf(demo->ledger, sizeof(demo->ledger), "%s/ledger.db",
-                   demo->folder);
+    else
+        (void)snprintf(demo->ledger, sizeof(demo->ledger), "%s/ledger.db",
+                       demo->folder);
     config_override(config, CONFIG_ROOT_LEDGER_PATH, str_of(demo->ledger));
 }
 

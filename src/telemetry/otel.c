@@ -213,6 +213,11 @@ static bool has_scheme(struct str url)
     return str_starts(url, STR("http://")) || str_starts(url, STR("https://"));
 }
 
+static bool is_usable(struct str url, enum otel_protocol protocol)
+{
+    return has_scheme(url) || (url.len > 0 && protocol == OTEL_GRPC);
+}
+
 /* Scheme and authority of a URL, without what stands behind. */
 static struct str origin(struct str url)
 {
@@ -280,7 +285,7 @@ static struct str read_url(struct arena *arena, enum otel_signal signal,
     struct str url = for_signal(arena, signal, "ENDPOINT", &name);
     bool is_own = str_eq(str_of(name), own);
 
-    if (url.len > 0 && !has_scheme(url) && protocol != OTEL_GRPC) {
+    if (url.len > 0 && !is_usable(url, protocol)) {
         warn(name, "a URL that begins with http:// or https://");
         url = STR("");
         is_own = false;
@@ -339,14 +344,15 @@ static void read_endpoint(struct arena *arena, enum otel_signal signal,
 
 /* Metrics are scraped unless somebody asks for more: an endpoint alone is
  * meant for traces. */
-static bool read_exports(struct arena *arena, enum otel_signal signal)
+static bool read_exports(struct arena *arena, enum otel_signal signal,
+                         enum otel_protocol protocol)
 {
     struct str name = arena_printf(arena, "OTEL_%.*s_EXPORTER",
                                    STR_ARG(signal_names[signal]));
     struct str text = variable(name.ptr);
     const char *endpoint;
     bool has_endpoint =
-        for_signal(arena, signal, "ENDPOINT", &endpoint).len > 0;
+        is_usable(for_signal(arena, signal, "ENDPOINT", &endpoint), protocol);
 
     if (text.len == 0)
         return has_endpoint && (signal == OTEL_TRACES ||
@@ -463,8 +469,10 @@ void otel_read(struct arena *arena, bool warns, struct otel *otel)
     for (unsigned i = 0; i < OTEL_SIGNALS; i++) {
         enum otel_signal signal = (enum otel_signal)i;
 
-        otel->exports[i] = !otel->is_disabled && read_exports(arena, signal);
         read_endpoint(arena, signal, &otel->endpoints[i]);
+        otel->exports[i] =
+            !otel->is_disabled &&
+            read_exports(arena, signal, otel->endpoints[i].protocol);
     }
 }
 

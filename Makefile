@@ -3,8 +3,8 @@
 PRESET ?= dev
 export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
 
-.PHONY: help run test lint install fuzz soak bench bench-instructions format \
-        clean build
+.PHONY: help run test lint install fuzz soak outage bench bench-instructions \
+        format clean build
 
 help:
 	@echo 'make run      set up, build, and serve: on stand-ins, or on the backends'
@@ -16,6 +16,7 @@ help:
 	@echo '              [BENCH_ROUNDS=3 BENCH_ONLY=streams,100]'
 	@echo 'make bench-instructions   instructions per request; fails above +3 %'
 	@echo 'make soak     half the peak rate with random faults, for SOAK_SECONDS (600)'
+	@echo 'make outage   a collector that is away under load, for OUTAGE_SECONDS (60)'
 	@echo 'make install  release build into DESTDIR/PREFIX (/usr/local)'
 
 build/release/weir: FORCE
@@ -50,6 +51,10 @@ bench bench-instructions: build/release/weir
 soak:
 	@scripts/setup test
 	@scripts/soak
+
+outage:
+	@scripts/setup test
+	@scripts/outage
 
 install: build/release/weir
 	@cmake --install build/release --strip --prefix $${PREFIX:-/usr/local}

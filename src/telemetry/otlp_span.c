@@ -8,7 +8,12 @@
 #include "error.h"
 #include "otlp_wire.h"
 
-enum { MESSAGE_MAX = 256, NUMBER_MAX = 32, SPAN_NAME_MAX = 256 };
+enum {
+    MESSAGE_MAX = 256,
+    NUMBER_MAX = 32,
+    SPAN_NAME_MAX = 160,
+    MODEL_MAX = 128
+};
 
 /* --- within limits ------------------------------------------------------- */
 
@@ -343,6 +348,20 @@ static void set_client_status(struct otlp_span *span,
     span->message = str_of(message);
 }
 
+/* "chat qwen2.5-7b" */
+static struct str client_name(char name[SPAN_NAME_MAX],
+                              enum operation operation, struct str model)
+{
+    struct str verb = operation_name(operation);
+
+    model = str_clip(model, MODEL_MAX);
+    memcpy(name, verb.ptr, verb.len);
+    name[verb.len] = ' ';
+    if (model.len > 0)
+        memcpy(name + verb.len + 1, model.ptr, model.len);
+    return (struct str){name, verb.len + 1 + model.len};
+}
+
 static void put_client_span(struct otlp_writer *w, const struct record *record,
                             unsigned index)
 {
@@ -351,21 +370,18 @@ static void put_client_span(struct otlp_writer *w, const struct record *record,
     uint64_t ended_us = try->ended_us > 0 ? try->ended_us : record->ended_us;
     char message[MESSAGE_MAX];
     char name[SPAN_NAME_MAX];
-    struct str model = str_clip(try->model, 128);
     struct otlp_span span = {
         .trace_id = record->trace_id,
         .span_id = {try->span_id, sizeof(try->span_id)},
         .parent_id = record->span_id,
         .trace_state = record->trace_state,
+        .name = client_name(name, record->operation, try->model),
         .kind = OTLP_CLIENT,
         .began_ns = record_wall_ns(record, try->began_us),
         .ended_ns = record_wall_ns(record, ended_us),
         .flags = (record->trace_flags & 0xFF) | OTLP_REMOTE_KNOWN,
     };
 
-    (void)snprintf(name, sizeof(name), "%.*s %.*s",
-                   STR_ARG(operation_name(record->operation)), STR_ARG(model));
-    span.name = str_of(name);
     if (has_failed)
         set_client_status(&span, try, message);
     begin_span(w, &span);

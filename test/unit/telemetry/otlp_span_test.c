@@ -313,6 +313,28 @@ static void a_failed_try_says_what_it_was(void **state)
     assert_lacks(spans(), "error.type");
 }
 
+static void a_client_span_is_named_within_bounds(void **state)
+{
+    static char longest[200];
+    struct record record = given_record();
+    struct record_try try = given_try();
+
+    (void)state;
+    memset(longest, 'm', sizeof(longest) - 1);
+    record.tries_made = &try;
+    record.tries_kept = 1;
+    record.operation = OPERATION_COMPLETION;
+    try.model = str_of(longest);
+    put(&record);
+    assert_has(
+        spans(),
+        arena_printf(&arena, "\"name\":\"text_completion %.128s\"", longest)
+            .ptr);
+    try.model = STR("");
+    put(&record);
+    assert_has(spans(), "\"name\":\"text_completion \"");
+}
+
 static void an_error_has_its_reason(void **state)
 {
     struct record record = given_record();
@@ -429,6 +451,7 @@ int main(void)
         fresh(every_kind_of_value_as_protocol_buffers),
         fresh(a_streamed_answer_as_json),
         fresh(a_failed_try_says_what_it_was),
+        fresh(a_client_span_is_named_within_bounds),
         fresh(an_error_has_its_reason),
         fresh(a_link_where_the_trace_was_begun_anew),
         fresh(what_is_no_number_is_left_out),

@@ -313,10 +313,14 @@ struct outbox_verdict otlp_judge(struct arena *arena,
                                  enum otel_protocol protocol,
                                  const struct fetch_answer *answer)
 {
+    bool is_cut = answer->error == FETCH_TOO_LARGE;
+
     /* it was taken, however much was said about it */
-    if (answer->error == FETCH_TOO_LARGE && answer->status >= 200 &&
-        answer->status < 300)
+    if (is_cut && answer->status >= 200 && answer->status < 300)
         return (struct outbox_verdict){.outcome = OUTBOX_DELIVERED};
+    /* by HTTP the status says it all; by gRPC what comes last, which is lost */
+    if (is_cut && answer->status > 0 && protocol != OTEL_GRPC)
+        return judge_http(arena, protocol, answer);
     if (answer->error != FETCH_OK)
         return (struct outbox_verdict){
             .outcome = OUTBOX_RETRY,

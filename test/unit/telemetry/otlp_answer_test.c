@@ -461,6 +461,12 @@ static void too_much_said_about_a_success_is_one(void **state)
     answer.status = 503;
     assert_int_equal(otlp_judge(&arena, OTEL_HTTP_JSON, &answer).outcome,
                      OUTBOX_RETRY);
+    answer.status = 400;
+    assert_int_equal(otlp_judge(&arena, OTEL_HTTP_JSON, &answer).outcome,
+                     OUTBOX_REJECTED);
+    answer.status = 0;
+    assert_int_equal(otlp_judge(&arena, OTEL_HTTP_JSON, &answer).outcome,
+                     OUTBOX_RETRY);
 }
 
 #define fresh(test) cmocka_unit_test_setup_teardown(test, begin, finish)

@@ -126,6 +126,7 @@ static void print_table(const struct table *table, struct buf *out)
 {
     size_t widths[COLUMNS_MAX] = {0};
 
+    check(table->columns > 0);
     for (size_t i = 0; i < table->count; i++) {
         size_t width = width_of(table->cells[i]);
 

@@ -314,10 +314,8 @@ static void take_inbox(struct worker *worker)
     worker->inbox = NULL;
     worker->inbox_count = worker->inbox_cap = 0;
     uv_mutex_unlock(&worker->inbox_lock);
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < count; i++)
         door_admit(&worker->door, fds[i], tls_for(worker, fds[i]));
-        atomic_fetch_sub(&worker->waiting, 1);
-    }
     free(fds);
 }
 
@@ -452,7 +450,8 @@ void worker_start(struct worker *worker, unsigned index,
 
 void worker_give(struct worker *worker, uv_os_sock_t fd)
 {
-    atomic_fetch_add(&worker->waiting, 1);
+    /* it counts from here on, and never twice: a limit is looked at next */
+    door_expect(&worker->door);
     uv_mutex_lock(&worker->inbox_lock);
     if (worker->inbox_count == worker->inbox_cap) {
         unsigned cap = worker->inbox_cap == 0 ? 16 : worker->inbox_cap * 2;
@@ -470,8 +469,7 @@ void worker_give(struct worker *worker, uv_os_sock_t fd)
 
 unsigned worker_load(const struct worker *worker)
 {
-    return atomic_load(&worker->door.client_count) +
-           atomic_load(&worker->waiting);
+    return atomic_load(&worker->door.client_count);
 }
 
 void worker_look(struct worker *worker)

@@ -58,8 +58,7 @@ struct worker {
     uv_mutex_t inbox_lock;
     uv_os_sock_t *inbox;
     unsigned inbox_count, inbox_cap;
-    _Atomic unsigned waiting; /* callers in the inbox */
-    struct catalog *next;     /* to follow, or NULL; under inbox_lock */
+    struct catalog *next; /* to follow, or NULL; under inbox_lock */
     _Atomic bool asked_to_drain, asked_to_close, asked_to_stop;
     bool has_closed, is_stopping;
 };

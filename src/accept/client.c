@@ -411,6 +411,11 @@ void door_set_limits(struct door *door, const struct accept_limits *limits)
     door->limits = *limits;
 }
 
+void door_expect(struct door *door)
+{
+    atomic_fetch_add(&door->client_count, 1);
+}
+
 void door_admit(struct door *door, uv_os_sock_t fd, struct tls *tls)
 {
     struct client *client = must_calloc(1, sizeof(*client));
@@ -419,7 +424,6 @@ void door_admit(struct door *door, uv_os_sock_t fd, struct tls *tls)
     list_init(&client->link);
     deadline_init(&client->deadline, on_due);
     buf_init(&client->pending, PENDING_MAX + WIRE_READ_SIZE);
-    atomic_fetch_add(&door->client_count, 1);
     list_push_back(&door->clients, &client->link);
     if (wire_adopt(&client->wire, door->loop, fd, tls, &wire_events, client) !=
         0) {

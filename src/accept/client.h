@@ -65,8 +65,12 @@ void door_init(struct door *door, uv_loop_t *loop, struct deadlines *deadlines,
 void door_set_limits(struct door *door, const struct accept_limits *limits);
 /* Tells one for whom there is no room, and closes; from any thread. */
 void door_refuse(uv_os_sock_t fd);
-/* Takes over a connected socket; `tls` too, which is NULL for plain.  The
- * handshake and the head of the first request share one deadline. */
+/* A caller is on his way here, and counts from now on; from any thread.  Who
+ * looks at the count before he lets in the next one sees each of them once. */
+void door_expect(struct door *door);
+/* Takes over the connected socket of one that is expected; `tls` too, which is
+ * NULL for plain.  The handshake and the head of the first request share one
+ * deadline. */
 void door_admit(struct door *door, uv_os_sock_t fd, struct tls *tls);
 /* Every answer is the last one on its connection from now on. */
 void door_drain(struct door *door);

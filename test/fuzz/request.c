@@ -150,6 +150,7 @@ static void run(struct str bytes, size_t step, struct buf *out)
     check(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
     check(fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0);
     check(fcntl(ends[1], F_SETFL, O_NONBLOCK) == 0);
+    door_expect(&door);
     door_admit(&door, ends[1], NULL);
     while (!read_away(ends[0])) {
         if (!has_said_all &&

@@ -287,6 +287,7 @@ static bool pump(struct caller *caller, struct door *door)
         net_pair(ends);
         caller->fd = ends[0];
         caller->moved_ms = net_now_ms();
+        door_expect(door);
         door_admit(door, ends[1], NULL);
         any = true;
     }

@@ -197,11 +197,16 @@ struct caller {
 static inline void caller_open(struct caller *caller)
 {
     int ends[2];
+    unsigned before;
 
     socket_pair(ends);
     caller->fd = ends[0];
     buf_init(&caller->got, 64 << 20);
+    door_expect(&door);
+    before = atomic_load(&door.client_count);
     door_admit(&door, ends[1], NULL);
+    /* once, and not for a moment twice */
+    assert_int_equal(atomic_load(&door.client_count), before);
 }
 
 static inline void caller_close(struct caller *caller)

@@ -351,7 +351,7 @@ static void set_way(CURL *easy, const struct fetch_order *order)
      * HTTP/2 unasked: https://github.com/curl/curl/pull/10643 */
     if (order->speaks_http2 && !is_tls && version < CURL_8)
         (void)api.easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
-    if (order->ignores_proxies || is_loopback(order->url))
+    if (is_loopback(order->url))
         (void)api.easy_setopt(easy, CURLOPT_PROXY, "");
     /* a proxy passes HTTP/2 on only through a tunnel */
     (void)api.easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL,

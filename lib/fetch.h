@@ -34,9 +34,8 @@ struct fetch_order {
     struct str url;                     /* http: or https: */
     const struct fetch_header *headers; /* none with control characters */
     unsigned header_count;
-    struct str body;      /* POSTed; borrowed until the answer */
-    bool speaks_http2;    /* from the first byte on if http:, else by ALPN */
-    bool ignores_proxies; /* of the environment; for this machine always */
+    struct str body;   /* POSTed; borrowed until the answer */
+    bool speaks_http2; /* from the first byte on if http:, else by ALPN */
     const struct fetch_tls *tls; /* borrowed until it has begun */
     uint64_t timeout_ms;         /* of all; 0: ten seconds */
     size_t max_answer;           /* bytes of its body */

@@ -1,7 +1,6 @@
 #include "catalog_langfuse.h"
 
 #include "catalog_private.h"
-#include "endpoint.h"
 
 enum { ENVIRONMENT_MAX = 40, FLUSH_AT_MAX = 100000 };
 
@@ -68,18 +67,6 @@ void catalog_check_langfuse(struct maker *m)
                         "expected 1 to 100000");
 }
 
-static bool is_loopback(struct str url)
-{
-    struct endpoint endpoint;
-    struct str host;
-
-    if (!endpoint_parse(url, &endpoint))
-        return false;
-    host = str_of(endpoint.host);
-    return str_starts(host, STR("127.")) || str_eq(host, STR("::1")) ||
-           str_eq_nocase(host, STR("localhost"));
-}
-
 void langfuse_settings_read(const struct config *config,
                             struct langfuse_settings *out)
 {
@@ -90,7 +77,6 @@ void langfuse_settings_read(const struct config *config,
         url.len--;
     *out = (struct langfuse_settings){
         .base_url = url,
-        .is_loopback = is_loopback(url),
         .public_key = config_get(root, CONFIG_ROOT_LANGFUSE_PUBLIC_KEY)->secret,
         .secret_key = config_get(root, CONFIG_ROOT_LANGFUSE_SECRET_KEY)->secret,
         .mode = (enum config_langfuse_mode)config_number(

@@ -8,7 +8,6 @@
 struct langfuse_settings {
     bool is_on;          /* both keys are set */
     struct str base_url; /* without a slash at its end */
-    bool is_loopback;    /* it is on this machine */
     struct secret public_key, secret_key;
     enum config_langfuse_mode mode;
     struct str environment, release; /* empty: not said */

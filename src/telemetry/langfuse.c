@@ -4,17 +4,16 @@
 
 #include "base64.h"
 #include "check.h"
-#include "dialect/format.h"
 #include "gzip.h"
 #include "langfuse_wire.h"
 #include "log.h"
+#include "telemetry/retry.h"
 #include "telemetry/sampler.h"
 
 enum {
-    ANSWER_MAX = 8 << 20,     /* of 207: each event may have its own error */
-    BATCH_MAX = 4 << 20,      /* above what any of the interfaces closes at */
-    SLOW_RETRY_MS = 60000,    /* while somebody must mend something */
-    RETRY_AFTER_MAX_S = 3600, /* what is asked for beyond is not heeded */
+    ANSWER_MAX = 8 << 20,  /* of 207: each event may have its own error */
+    BATCH_MAX = 4 << 20,   /* above what any of the interfaces closes at */
+    SLOW_RETRY_MS = 60000, /* while somebody must mend something */
     HEADERS_MAX = 4,
 };
 
@@ -27,7 +26,6 @@ struct langfuse {
     struct sampler sampler;
     uint64_t timeout_ms, flush_ms;
     unsigned flush_at;
-    bool is_loopback;
     struct buf texts; /* owns url, authorization and labels */
     struct str url, authorization;
     struct langfuse_labels labels;
@@ -172,7 +170,6 @@ static void address(void *ctx, struct str body, struct fetch_order *order)
         .headers = headers,
         .header_count = n,
         .body = body,
-        .ignores_proxies = langfuse->is_loopback,
         .timeout_ms = langfuse->timeout_ms,
         .max_answer = ANSWER_MAX,
     };
@@ -194,16 +191,6 @@ static void complain(struct langfuse *langfuse, const char *format, ...)
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     log_say(LOG_ERROR, "langfuse takes no generations", "%s", text);
-}
-
-static uint64_t retry_after_ms(const struct fetch_answer *answer)
-{
-    struct backend_head head = {
-        .retry_after = head_find(answer->head, STR("retry-after")),
-    };
-    unsigned s = backend_retry_after_s(&head);
-
-    return (s > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S : s) * UINT64_C(1000);
 }
 
 static struct outbox_verdict judge_success(struct langfuse *langfuse,
@@ -240,7 +227,8 @@ static struct outbox_verdict judge_success(struct langfuse *langfuse,
 static struct outbox_verdict judge_misfit(struct langfuse *langfuse,
                                           const struct fetch_answer *answer)
 {
-    uint64_t asked_ms = retry_after_ms(answer);
+    uint64_t asked_ms =
+        retry_asked_ms(head_find(answer->head, STR("retry-after")));
     const char *advice =
         answer->status == 401 || answer->status == 403
             ? "are the keys those of a project, and is it in use?"
@@ -280,7 +268,8 @@ static struct outbox_verdict judge(void *ctx, struct str body,
     if (status == 408 || status == 429 || status >= 500)
         return (struct outbox_verdict){
             .outcome = OUTBOX_RETRY,
-            .retry_after_ms = retry_after_ms(answer),
+            .retry_after_ms =
+                retry_asked_ms(head_find(answer->head, STR("retry-after"))),
             .why = STR("it asks to wait"),
         };
     return (struct outbox_verdict){
@@ -359,7 +348,6 @@ struct exporter *langfuse_open(const struct langfuse_settings *settings,
     langfuse->timeout_ms = settings->timeout_ms;
     langfuse->flush_ms = settings->flush_ms;
     langfuse->flush_at = settings->flush_at;
-    langfuse->is_loopback = settings->is_loopback;
     if (settings->is_zipped && langfuse->wire->takes_gzip)
         langfuse->gzip = gzip_new();
     arena_init(&langfuse->arena);

@@ -265,17 +265,6 @@ static struct str http_url(struct arena *arena, enum otel_signal signal,
                                       : arena_copy(arena, url);
 }
 
-static bool is_loopback(struct str url)
-{
-    struct str host =
-        str_slice(url, str_starts(url, STR("https:")) ? 8 : 7, url.len);
-
-    return str_starts(host, STR("127.")) ||
-           str_starts(host, STR("localhost:")) ||
-           str_starts(host, STR("localhost/")) ||
-           str_starts(host, STR("[::1]"));
-}
-
 static struct str read_url(struct arena *arena, enum otel_signal signal,
                            enum otel_protocol protocol)
 {
@@ -330,7 +319,6 @@ static void read_endpoint(struct arena *arena, enum otel_signal signal,
         endpoint->timeout_ms = number(name, 10000, 1);
     endpoint->protocol = read_protocol(arena, signal);
     endpoint->url = read_url(arena, signal, endpoint->protocol);
-    endpoint->is_loopback = is_loopback(endpoint->url);
     read_headers(arena, signal, endpoint);
     read_compression(arena, signal, endpoint);
     endpoint->tls = (struct fetch_tls){

@@ -27,7 +27,6 @@ struct otel_endpoint {
     unsigned header_count;
     uint64_t timeout_ms;
     bool is_zipped; /* gzip */
-    bool is_loopback;
     struct fetch_tls tls;
 };
 

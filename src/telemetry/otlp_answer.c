@@ -1,14 +1,13 @@
 #include "otlp_answer.h"
 
 #include "base64.h"
-#include "dialect/format.h"
 #include "json.h"
 #include "protobuf.h"
+#include "retry.h"
 
 enum {
     WHY_MAX = 200,
-    RETRY_AFTER_MAX_S = 3600, /* what is asked for beyond is not heeded */
-    GRPC_PREFIX = 5,          /* a flag and the length, before each message */
+    GRPC_PREFIX = 5, /* a flag and the length, before each message */
     DETAILS_MAX = 16 * 1024,
 };
 
@@ -92,16 +91,6 @@ static struct outbox_verdict read_partial_json(struct arena *arena,
 
 /* --- HTTP ----------------------------------------------------------------- */
 
-static uint64_t retry_after_ms(const struct fetch_answer *answer)
-{
-    struct backend_head head = {
-        .retry_after = head_find(answer->head, STR("retry-after")),
-    };
-    unsigned s = backend_retry_after_s(&head);
-
-    return (s > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S : s) * UINT64_C(1000);
-}
-
 /* A google.rpc.Status: { code = 1, message = 2 }, or what else it says. */
 static struct str message_of(struct arena *arena, enum otel_protocol protocol,
                              const struct fetch_answer *answer)
@@ -152,7 +141,8 @@ static struct outbox_verdict judge_http(struct arena *arena,
                    : read_partial(arena, answer->body);
     if (status == 429 || status == 502 || status == 503 || status == 504) {
         verdict.outcome = OUTBOX_RETRY;
-        verdict.retry_after_ms = retry_after_ms(answer);
+        verdict.retry_after_ms =
+            retry_asked_ms(head_find(answer->head, STR("retry-after")));
     } else if (status == 413) {
         verdict.outcome = OUTBOX_TOO_LARGE;
     }
@@ -211,10 +201,10 @@ static uint64_t duration_ms(struct str bytes)
     while (protobuf_next(&bytes, &field)) {
         if (field.type != PROTOBUF_VARINT)
             continue;
-        if (field.number == 1 && field.value <= RETRY_AFTER_MAX_S)
+        if (field.number == 1 && field.value <= RETRY_ASKED_MAX_MS / 1000)
             ms += field.value * 1000;
         else if (field.number == 1)
-            ms += RETRY_AFTER_MAX_S * UINT64_C(1000);
+            ms += RETRY_ASKED_MAX_MS;
         else if (field.number == 2 && field.value < 1000000000)
             ms += field.value / 1000000;
     }

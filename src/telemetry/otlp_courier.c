@@ -77,7 +77,6 @@ static void address(void *ctx, struct str body, struct fetch_order *order)
         .header_count = set_headers(courier, is_zipped),
         .body = is_grpc ? put_prefix(courier, body, is_zipped) : body,
         .speaks_http2 = is_grpc,
-        .ignores_proxies = endpoint->is_loopback,
         .tls = &endpoint->tls,
         .timeout_ms = courier->timeout_ms,
         .max_answer = ANSWER_MAX,

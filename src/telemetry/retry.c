@@ -1,6 +1,7 @@
 #include "retry.h"
 
 #include "clock.h"
+#include "dialect/format.h"
 
 void retry_init(struct retry *retry, uint64_t first_ms, uint64_t last_ms)
 {
@@ -26,6 +27,18 @@ static uint64_t back_off_ms(struct retry *retry)
     return ms / 2 + (retry->seed >> 33) % (ms - ms / 2 + 1);
 }
 
+static uint64_t heeded(uint64_t asked_ms)
+{
+    return asked_ms < RETRY_ASKED_MAX_MS ? asked_ms : RETRY_ASKED_MAX_MS;
+}
+
+uint64_t retry_asked_ms(struct str retry_after)
+{
+    struct backend_head head = {.retry_after = retry_after};
+
+    return heeded(backend_retry_after_s(&head) * UINT64_C(1000));
+}
+
 void retry_failed(struct retry *retry, uint64_t asked_ms)
 {
     retry->failures++;
@@ -33,8 +46,7 @@ void retry_failed(struct retry *retry, uint64_t asked_ms)
     if (!retry->is_asked)
         retry->pause_ms = back_off_ms(retry);
     else
-        retry->pause_ms =
-            asked_ms < RETRY_ASKED_MAX_MS ? asked_ms : RETRY_ASKED_MAX_MS;
+        retry->pause_ms = heeded(asked_ms);
     retry->is_new = true;
 }
 

@@ -3,8 +3,7 @@
 #ifndef WEIR_RETRY_H
 #define WEIR_RETRY_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "str.h"
 
 enum { RETRY_ASKED_MAX_MS = 10 * 60 * 1000 }; /* of what a receiver asks for */
 
@@ -21,6 +20,9 @@ void retry_init(struct retry *retry, uint64_t first_ms, uint64_t last_ms);
 /* `asked_ms` is what the receiver asked for; 0: nothing. */
 void retry_failed(struct retry *retry, uint64_t asked_ms);
 void retry_succeeded(struct retry *retry);
+/* What a Retry-After header asks for, in seconds, as far as it is heeded; 0:
+ * nothing. */
+uint64_t retry_asked_ms(struct str retry_after);
 /* Without a pause, unless the receiver asked for it. */
 void retry_hurry(struct retry *retry);
 /* The moment at which to try again, of the same clock as `now_ms`. */

@@ -14,7 +14,7 @@
 enum {
     AT_ONCE = 0x80,
     WHY_MAX = 300,
-    RETRY_MAX_MS = 3601 * 1000, /* an hour, and the part of a second */
+    RETRY_MAX_MS = 601 * 1000, /* ten minutes, and the part of a second */
 };
 
 /* What has been read as fields, and what has not, is what there was. */

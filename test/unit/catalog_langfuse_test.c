@@ -57,7 +57,6 @@ static void without_keys_it_is_off(void **state)
     load(BACKEND);
     assert_false(settings.is_on);
     assert_str(settings.base_url, "https://cloud.langfuse.com");
-    assert_false(settings.is_loopback);
     assert_int_equal(settings.mode, CONFIG_LANGFUSE_OTEL);
     assert_int_equal(settings.share, CONFIG_SHARE_ALL);
     assert_int_equal(settings.timeout_ms, 10000);
@@ -84,7 +83,6 @@ static void the_variables_of_its_own_libraries_do(void **state)
     assert_str(settings.public_key.bytes, "pk-lf-1");
     assert_str(settings.secret_key.bytes, "sk-lf-1");
     assert_str(settings.base_url, "http://127.0.0.1:3000/lf");
-    assert_true(settings.is_loopback);
     assert_str(settings.environment, "production");
     assert_str(settings.release, "v7");
     assert_int_equal(settings.share, CONFIG_SHARE_ALL / 4);
@@ -114,7 +112,6 @@ static void the_file_says_the_same(void **state)
                  "  gzip: true\n"
                  "  environment: a-b_9\n");
     assert_true(settings.is_on);
-    assert_true(settings.is_loopback);
     assert_int_equal(settings.mode, CONFIG_LANGFUSE_BATCH);
     assert_true(settings.is_zipped);
     assert_str(settings.environment, "a-b_9");

@@ -28,8 +28,6 @@ export default {
   gpuPool: {
     provisioner: 'karpenter',
     instanceFamilies: ['g5', 'g6', 'g6e'],
-    gpusPerNode: 1,
-    gpuMemoryMiB: 20000,
     capacity: ['spot', 'on-demand'],
     maxGpus: 4,
     diskGiB: 120,
@@ -44,6 +42,7 @@ export default {
       prefix: 'qwen2.5-7b-instruct',
       maxModelLen: 8192,
       gpus: 1,
+      gpuMemoryMiB: 20000,
       maxReplicas: 4,
     },
     officeHours: { timezone: 'Europe/Berlin', start: '0 8 * * 1-5', end: '0 20 * * 1-5' },

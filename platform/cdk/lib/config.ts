@@ -74,13 +74,10 @@ export interface GpuPoolConfig {
    * bring the Cluster Autoscaler.
    */
   readonly provisioner: 'karpenter' | 'managed';
-  /** Families such as g5; only sizes with `gpusPerNode` GPUs are taken. */
+  /** Families such as g5; which sizes of them, the models say. */
   readonly instanceFamilies: readonly string[];
-  readonly gpusPerNode: number;
-  /** Each GPU's memory must be larger than this. */
-  readonly gpuMemoryMiB: number;
   readonly capacity: readonly ('spot' | 'on-demand')[];
-  /** No more GPUs than this run at the same time. */
+  /** No more GPUs than this run at the same time, for all models together. */
   readonly maxGpus: number;
   readonly diskGiB: number;
   /** A release of the EKS image, such as al2023@v20260801; never @latest. */
@@ -110,7 +107,10 @@ export interface ModelConfig {
   /** The folder in the bucket. */
   readonly prefix: string;
   readonly maxModelLen: number;
+  /** GPUs of one replica, all of one node. */
   readonly gpus: number;
+  /** Each of them has more memory than this. */
+  readonly gpuMemoryMiB: number;
   readonly maxReplicas: number;
 }
 

@@ -54,13 +54,20 @@ export default {
     scheme: 'internal',
     inboundCidrs: ['10.0.0.0/8'],
     image: { repository: '111122223333.dkr.ecr.eu-central-1.amazonaws.com/weir', tag: '1.0.0' },
+    callers: [{ name: 'default' }],
     replicas: { min: 2, max: 6 },
     longestStreamSeconds: 300,
   },
   observability: {
     prometheus: { retentionDays: 15, diskGiB: 50 },
     traceDays: 7,
-    langfuse: { enabled: true, database: 'cluster', clickhouseDiskGiB: 50, keepers: 1 },
+    langfuse: {
+      enabled: true,
+      adminEmail: 'platform@example.com',
+      database: 'cluster',
+      clickhouseDiskGiB: 50,
+      keepers: 1,
+    },
   },
   budget: { monthlyUsd: 2000, emails: ['platform@example.com'] },
 } satisfies WeirConfig as WeirConfig;

@@ -1,3 +1,4 @@
+import { serviceRules } from './check-services.ts';
 import type { WeirConfig } from './config.ts';
 
 /** Refuses a configuration that would deploy something else than it says. */
@@ -11,5 +12,5 @@ function rules(config: WeirConfig): string[] {
   const wrong: string[] = [];
   if (new Set(config.availabilityZones).size !== 3)
     wrong.push('availabilityZones: three different zones are needed');
-  return wrong;
+  return [...wrong, ...serviceRules(config)];
 }

@@ -91,6 +91,8 @@ export interface GpuPoolConfig {
 export interface ModelsConfig {
   /** An existing bucket with the weights; without it one is made. */
   readonly bucket?: string;
+  /** The key that encrypts the existing bucket; without it that has none of its own. */
+  readonly bucketKeyArn?: string;
   /** The model that answers by default. */
   readonly chat: ModelConfig;
   /** A second model for code, on a GPU of its own. */
@@ -112,6 +114,8 @@ export interface ModelConfig {
   /** Each of them has more memory than this. */
   readonly gpuMemoryMiB: number;
   readonly maxReplicas: number;
+  /** What one replica costs for an hour, in USD: reports compare it with the cloud. */
+  readonly pricePerHour?: number;
 }
 
 export interface RouterConfig {
@@ -124,10 +128,20 @@ export interface RouterConfig {
   readonly inboundCidrs: readonly string[];
   /** A web ACL of WAF, for the load balancer. */
   readonly webAclArn?: string;
-  readonly image: { readonly repository: string; readonly tag: string };
+  /** With a digest what runs is what was tested, whatever becomes of the tag. */
+  readonly image: { readonly repository: string; readonly tag: string; readonly digest?: string };
+  /** Who may ask.  Each gets a key of its own, made in Secrets Manager; there is at least one. */
+  readonly callers: readonly Caller[];
   readonly replicas: { readonly min: number; readonly max: number };
   /** The longest stream that a shutdown waits for, in seconds. */
   readonly longestStreamSeconds: number;
+}
+
+export interface Caller {
+  /** Small letters, digits and dashes. */
+  readonly name: string;
+  /** Keeps all of this caller's requests in the house, or out of it. */
+  readonly policy?: 'local-only' | 'cloud-only';
 }
 
 export interface ObservabilityConfig {
@@ -138,6 +152,10 @@ export interface ObservabilityConfig {
 
 export interface LangfuseConfig {
   readonly enabled: boolean;
+  /** The first user, who administers it; his password is in Secrets Manager. */
+  readonly adminEmail: string;
+  /** Where people open it, if there is such a place: after the login they are sent there. */
+  readonly publicUrl?: string;
   /** PostgreSQL in the cluster, or Amazon RDS. */
   readonly database: 'cluster' | 'rds';
   readonly rds?: { readonly instanceType: string; readonly storageGiB: number; readonly multiAz: boolean };

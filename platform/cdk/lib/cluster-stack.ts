@@ -8,6 +8,7 @@ import type { Construct } from 'constructs';
 import { AccessHost } from './access-host.ts';
 import type { WeirConfig } from './config.ts';
 import { EksAddon } from './eks-addon.ts';
+import { accept } from './nag.ts';
 import type { ClusterStackProps } from './stacks.ts';
 
 /** The control plane, reached from inside the VPC only. */
@@ -40,7 +41,7 @@ export class ClusterStack extends Stack {
       // It opens nothing that outlives the cluster.
       removalPolicy: RemovalPolicy.DESTROY,
     });
-    return new eks.Cluster(this, 'Cluster', {
+    const cluster = new eks.Cluster(this, 'Cluster', {
       clusterName: config.name,
       version: eks.KubernetesVersion.of(config.cluster.version),
       vpc,
@@ -62,6 +63,8 @@ export class ClusterStack extends Stack {
         memory: Size.gibibytes(3),
       },
     });
+    acceptFindings(cluster);
+    return cluster;
   }
 
   private admit(config: WeirConfig): void {
@@ -101,4 +104,30 @@ export class ClusterStack extends Stack {
     new CfnOutput(this, 'AccessHostId', { value: host.instance.instanceId });
     new CfnOutput(this, 'ApiHost', { value: this.cluster.clusterEndpoint });
   }
+}
+
+/** What the library makes, and would not make otherwise. */
+function acceptFindings(cluster: eks.Cluster): void {
+  accept(
+    cluster,
+    'CloudFormation-Validate::W9009',
+    'The library writes the property that CloudFormation calls deprecated; its successor means the same.',
+  );
+  accept(
+    cluster.role,
+    'AwsSolutions-IAM4',
+    'The policy that AWS maintains for control planes; there is no other way to make one.',
+  );
+  const handler = cluster.node.findChild('KubectlProvider');
+  accept(
+    handler,
+    'AwsSolutions-IAM4',
+    'The functions that run kubectl and helm: logs, the network of the VPC and pulling charts, as the library gives them.',
+  );
+  const reading =
+    'The library lets the handler read the assets of this deployment, charts and manifests, in the bucket of the bootstrap.';
+  for (const action of ['GetBucket*', 'GetObject*', 'List*'])
+    accept(handler, `AwsSolutions-IAM5[Action::s3:${action}]`, reading);
+  accept(handler, 'AwsSolutions-IAM5', `${reading} Its provider may call each version of the handler.`);
+  accept(handler, 'AwsSolutions-L1', 'The library chooses the runtime that its handler is tested with.');
 }

@@ -95,7 +95,7 @@ export class NetworkStack extends Stack {
       description: 'Interface endpoints: HTTPS from inside the VPC',
       allowAllOutbound: false,
     });
-    group.addIngressRule(ec2.Peer.ipv4(this.vpc.vpcCidrBlock), ec2.Port.HTTPS, 'from the VPC');
+    group.addIngressRule(ec2.Peer.ipv4(network.cidr), ec2.Port.HTTPS, 'from the VPC');
     for (const [id, service] of Object.entries(interfaceEndpoints(network)))
       this.vpc.addInterfaceEndpoint(id, {
         service,

@@ -64,9 +64,13 @@ static void count_request(struct metrics *metrics, const struct record *record)
                     METRICS_AT(OUTCOME, record->outcome),
                 1);
     if (record->wants_local)
-        metrics_add(metrics,
-                    METRICS_KEY(WANTED) | METRICS_AT(SERVED, wanted_by(record)),
-                    1);
+        metrics_add(
+            metrics,
+            METRICS_KEY(WANTED) |
+                METRICS_AT(WANTED, metrics_name(metrics, NAMES_TARGET,
+                                                record->wanted, TIER_LOCAL)) |
+                METRICS_AT(SERVED, wanted_by(record)),
+            1);
     for (unsigned i = 0; i < record->dropped_count; i++)
         if (record->dropped[i] < FIELDS_SLOTS)
             metrics_add(metrics,
@@ -277,6 +281,10 @@ static void begin_backend(struct metrics *metrics,
               metrics_status(ends[i].status), ends[i].outcome);
     for (unsigned result = TRY_OK; result <= TRY_CANCELLED; result++)
         BEGIN(metrics, TRIES, backend->tier, target, result);
+    /* whoever scales on it must see the very first request */
+    for (unsigned by = METRICS_BY_LOCAL;
+         backend->tier == TIER_LOCAL && by <= METRICS_BY_NOBODY; by++)
+        BEGIN(metrics, WANTED, target, by);
 }
 
 static void begin_tier(struct metrics *metrics, enum tier tier)
@@ -360,8 +368,6 @@ void metrics_follow(struct metrics *metrics, const struct catalog *catalog)
         BEGIN(metrics, REQUESTS, TIER_NONE, NAME_NONE, none,
               metrics_status(refusals[i]),
               refusals[i] < 500 ? OUTCOME_CLIENT_ERROR : OUTCOME_ERROR);
-    for (unsigned i = METRICS_BY_LOCAL; i <= METRICS_BY_NOBODY; i++)
-        BEGIN(metrics, WANTED, i);
     metrics_open(metrics, METRICS_KEY(OVERHEAD));
     for (unsigned i = 0; i < catalog->backend_count; i++) {
         begin_tier(metrics, catalog->backends[i].tier);

@@ -49,7 +49,7 @@ static const struct {
     {"What else makes requests go elsewhere, by the minute?",
      "sum by (from, to, cause) (rate(weir_fallbacks_total[5m])) * 60"},
     {"How much work wants the local model? This wakes GPU nodes.",
-     "sum(increase(weir_local_wanted_total[1m]))"},
+     "sum by (backend) (increase(weir_local_wanted_total[1m]))"},
     {"How full are the backends?",
      "sum by (backend) (weir_backend_in_flight)\n"
      "  + sum by (backend) (weir_backend_waiting)"},

@@ -190,6 +190,7 @@ struct str metrics_word(const struct metrics_names *names, enum label label,
     case LABEL_TIER:
         return tier_name((enum tier)value);
     case LABEL_TARGET:
+    case LABEL_WANTED:
     case LABEL_FROM:
     case LABEL_TO:
         return metrics_names_get(names, NAMES_TARGET, value);

@@ -396,5 +396,5 @@ test('a receiver that is away delays nobody, and gets all in order when it is ba
   receiver.closeAllConnections();
   const times = got.map(timeOf);
   expect(times).toEqual([...new Set(times)].sort());
-  expect(pushedSeries(got.at(-1)!.metrics).get('weir_local_wanted_total[["served","local"]]')).toBe(2);
+  expect(pushedSeries(got.at(-1)!.metrics).get('weir_local_wanted_total[["backend","vllm"],["served","local"]]')).toBe(2);
 });

@@ -2,7 +2,7 @@
 import { type Board, labelValues, type Panel } from './grafana.ts';
 import { routerVariables, sources, spilledTraces, traceSource } from './variables.ts';
 
-const deployment = 'namespace=~"$inference", deployment="vllm"';
+const deployment = 'namespace=~"$inference", deployment=~"vllm.*"';
 const hpa = 'namespace=~"$inference", horizontalpodautoscaler=~"keda-hpa-vllm.*"';
 
 const now: Panel[] = [
@@ -43,7 +43,7 @@ const demand: Panel[] = [
   {
     title: 'Demand for the local tier',
     about: 'Requests that wanted it, by who served them. While it is cold all of it is "cloud" (or "refused", if pinned); when it is warm all of it should be "local".',
-    unit: 'reqps', min: 0, isStacked: true, width: 12, links: [spilledTraces], queries: [['sum by (served) (rate(weir_local_wanted_total{$R}[$__rate_interval]))', '{{served}}']],
+    unit: 'reqps', min: 0, isStacked: true, width: 12, links: [spilledTraces], queries: [['sum by (backend, served) (rate(weir_local_wanted_total{$R}[$__rate_interval]))', '{{backend}} {{served}}']],
   },
   {
     title: 'Replicas of vLLM',
@@ -142,7 +142,7 @@ export const scaling: Board = {
   about: 'From demand to replicas to nodes: what wakes the local tier, how long it takes, and what puts it to sleep.',
   tags: ['scaling'],
   from: 'now-6h',
-  variables: [...sources, traceSource, ...routerVariables, labelValues('inference', 'Inference', 'kube_deployment_spec_replicas{deployment="vllm"}', 'namespace')],
+  variables: [...sources, traceSource, ...routerVariables, labelValues('inference', 'Inference', 'kube_deployment_spec_replicas{deployment=~"vllm.*"}', 'namespace')],
   links: [spilledTraces],
   rows: [
     { title: 'Now', panels: now },

@@ -1,9 +1,10 @@
-import { App, Tags } from 'aws-cdk-lib';
+import { App, Tags, Validations } from 'aws-cdk-lib';
 import { AddonsStack } from './addons-stack.ts';
 import { check } from './check.ts';
 import { ClusterStack } from './cluster-stack.ts';
 import type { WeirConfig } from './config.ts';
 import { InferenceStack } from './inference-stack.ts';
+import { Checks } from './nag.ts';
 import { NetworkStack } from './network-stack.ts';
 import { NodeGroupsStack } from './node-groups-stack.ts';
 import { ObservabilityStack } from './observability-stack.ts';
@@ -31,6 +32,8 @@ export function build(config: WeirConfig, app: App = new App()): Built {
       `availability-zones:account=${config.account}:region=${config.region}`,
       config.availabilityZones,
     );
+
+  Validations.of(app).addPlugins(new Checks(app));
 
   const base = { config, env };
   const network = new NetworkStack(app, 'HybridLlmNetwork', base);

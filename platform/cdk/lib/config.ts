@@ -74,8 +74,10 @@ export interface GpuPoolConfig {
    * bring the Cluster Autoscaler.
    */
   readonly provisioner: 'karpenter' | 'managed';
-  /** Families such as g5; which sizes of them, the models say. */
+  /** Families such as g5, for Karpenter; which sizes of them, the models say. */
   readonly instanceFamilies: readonly string[];
+  /** The exact types of a managed group; Karpenter chooses by itself. */
+  readonly instanceTypes?: readonly string[];
   readonly capacity: readonly ('spot' | 'on-demand')[];
   /** No more GPUs than this run at the same time, for all models together. */
   readonly maxGpus: number;

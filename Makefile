@@ -3,7 +3,7 @@
 PRESET ?= dev
 export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
 
-.PHONY: help run test lint install fuzz soak outage bench bench-instructions \
+.PHONY: help run test lint install image fuzz soak outage bench bench-instructions \
         format clean build
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo 'make bench-instructions   instructions per request; fails above +3 %'
 	@echo 'make soak     half the peak rate with random faults, for SOAK_SECONDS (600)'
 	@echo 'make outage   a collector that is away under load, for OUTAGE_SECONDS (60)'
+	@echo 'make image    the container image, build/image/weir.tar, and a try of it'
 	@echo 'make install  release build into DESTDIR/PREFIX (/usr/local)'
 
 build/release/weir: FORCE
@@ -58,6 +59,10 @@ outage:
 
 install: build/release/weir
 	@cmake --install build/release --strip --prefix $${PREFIX:-/usr/local}
+
+image:
+	@scripts/image build
+	@scripts/image test
 
 format:
 	@scripts/setup lint

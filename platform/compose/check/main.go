@@ -18,7 +18,7 @@ func read(folder string, profiles []string) ([]byte, error) {
 	options, err := cli.NewProjectOptions(
 		[]string{filepath.Join(folder, "compose.yaml")},
 		cli.WithWorkingDirectory(folder),
-		cli.WithEnvFiles(filepath.Join(folder, ".env")),
+		cli.WithEnvFiles(),
 		cli.WithDotEnv,
 		cli.WithProfiles(profiles),
 	)

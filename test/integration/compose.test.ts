@@ -185,7 +185,7 @@ describe('the project', () => {
 });
 
 describe('its parts', () => {
-  beforeAll(() => void stack.setup());
+  beforeAll(() => void stack.setup(['--no-langfuse']));
 
   test('Prometheus takes its configuration, with the rules', () => {
     const file = join(stack.folder, 'checked.yaml');
@@ -219,8 +219,6 @@ describe('its parts', () => {
         TELEMETRY_SPOOL_DIR: environment.TELEMETRY_SPOOL_DIR.replace('/var/lib/weir', data),
         OTEL_EXPORTER_OTLP_ENDPOINT: collector.grpc,
         OTEL_BSP_SCHEDULE_DELAY: '100',
-        LANGFUSE_PUBLIC_KEY: '',
-        LANGFUSE_SECRET_KEY: '',
       },
       '--config',
       join(stack.folder, 'weir.yaml'),

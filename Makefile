@@ -3,7 +3,7 @@
 PRESET ?= dev
 export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
 
-.PHONY: help run test lint install image fuzz soak outage bench bench-instructions \
+.PHONY: help run test lint install image fuzz workloads soak outage bench bench-instructions \
         format clean build
 
 help:
@@ -12,6 +12,8 @@ help:
 	@echo 'make test     set up, build, and run all tests   [PRESET=asan|tsan]'
 	@echo 'make lint     format, static analysis, and the rules of the house'
 	@echo 'make fuzz     every fuzzer for FUZZ_SECONDS (60)'
+	@echo 'make workloads   classify, summarize, plan and an agent: on stand-ins,'
+	@echo '              or on the router at ROUTER_URL'
 	@echo 'make bench    what a hop costs, beside HAProxy and nginx'
 	@echo '              [BENCH_ROUNDS=3 BENCH_ONLY=streams,100]'
 	@echo 'make bench-instructions   instructions per request; fails above +3 %'
@@ -48,6 +50,10 @@ bench bench-instructions: build/release/weir
 	@cmake --preset release -DWEIR_BENCH=ON >/dev/null
 	@cmake --build --preset release
 	@bench/$(if $(filter bench,$@),run,instructions)
+
+workloads:
+	@scripts/setup workloads
+	@scripts/workloads
 
 soak:
 	@scripts/setup test

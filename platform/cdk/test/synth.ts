@@ -32,6 +32,18 @@ function merged(base: unknown, over: unknown): unknown {
 /** The shipped configuration with some of it replaced. */
 export const configWith = (over: Partly<WeirConfig> = {}): WeirConfig => merged(shipped, over) as WeirConfig;
 
+/** The shipped one, with every option of the base turned the other way. */
+export const turned: WeirConfig = configWith({
+  account: '111122223333',
+  network: { endpoints: 'all', natGateways: 3 },
+  cluster: {
+    accessHost: false,
+    addonVersions: { 'vpc-cni': 'v1.21.0-eksbuild.1', 'eks-pod-identity-agent': 'v1.3.10-eksbuild.2' },
+  },
+  gpuPool: { provisioner: 'managed', instanceTypes: ['g5.2xlarge', 'g6.2xlarge'] },
+  identity: 'irsa',
+});
+
 /** A folder that is gone after the tests. */
 export const scratch = (): string => mkdtempSync(join(inject('scratch'), 'a-'));
 

@@ -61,6 +61,7 @@ export default {
   observability: {
     prometheus: { retentionDays: 15, diskGiB: 50 },
     traceDays: 7,
+    cloudUsdPerDay: 50,
     langfuse: {
       enabled: true,
       adminEmail: 'platform@example.com',

@@ -14,6 +14,8 @@ import type { ClusterStackProps } from './stacks.ts';
 /** The control plane, reached from inside the VPC only. */
 export class ClusterStack extends Stack {
   readonly cluster: eks.Cluster;
+  /** Of the API's own interfaces, in addition to the group that nodes share. */
+  private readonly apiGroup: ec2.SecurityGroup;
 
   constructor(scope: Construct, id: string, props: ClusterStackProps) {
     super(scope, id, props);
@@ -23,6 +25,11 @@ export class ClusterStack extends Stack {
       logGroupName: `/aws/eks/${config.name}/cluster`,
       retention: config.cluster.logDays as logs.RetentionDays,
       removalPolicy: RemovalPolicy.DESTROY,
+    });
+    this.apiGroup = new ec2.SecurityGroup(this, 'ApiGroup', {
+      vpc,
+      description: `API of ${config.name}`,
+      allowAllOutbound: false,
     });
     this.cluster = this.makeCluster(config, vpc);
     this.cluster.node.addDependency(logGroup);
@@ -47,6 +54,7 @@ export class ClusterStack extends Stack {
       vpc,
       vpcSubnets: [{ subnetType: ec2.SubnetType.PRIVATE_WITH_EGRESS }],
       endpointAccess: eks.EndpointAccess.PRIVATE,
+      securityGroup: this.apiGroup,
       secretsEncryptionKey: key,
       clusterLogging: Object.values(eks.ClusterLoggingTypes),
       // Without these two Auto Mode would bring nodes of its own.
@@ -100,7 +108,7 @@ export class ClusterStack extends Stack {
 
   private addAccessHost(config: WeirConfig, vpc: ec2.Vpc): void {
     const host = new AccessHost(this, 'AccessHost', { vpc, name: config.name });
-    this.cluster.connections.allowFrom(host.instance, ec2.Port.HTTPS, 'kubectl by Session Manager');
+    this.apiGroup.connections.allowFrom(host.instance, ec2.Port.HTTPS, 'kubectl by Session Manager');
     new CfnOutput(this, 'AccessHostId', { value: host.instance.instanceId });
     new CfnOutput(this, 'ApiHost', { value: this.cluster.clusterEndpoint });
   }

@@ -95,6 +95,8 @@ export interface ModelsConfig {
   readonly bucket?: string;
   /** The key that encrypts the existing bucket; without it that has none of its own. */
   readonly bucketKeyArn?: string;
+  /** Another image of vLLM: a mirror of your own, a digest. */
+  readonly image?: { readonly repository?: string; readonly tag?: string; readonly digest?: string };
   /** The model that answers by default. */
   readonly chat: ModelConfig;
   /** A second model for code, on a GPU of its own. */
@@ -116,6 +118,10 @@ export interface ModelConfig {
   /** Each of them has more memory than this. */
   readonly gpuMemoryMiB: number;
   readonly maxReplicas: number;
+  /** How much room the weights need, in GiB, if it is not what the chart says. */
+  readonly weightsGiB?: number;
+  /** The SHA-256 of the file SHA256SUMS beside the weights: nobody exchanges both. */
+  readonly manifestSha256?: string;
   /** What one replica costs for an hour, in USD: reports compare it with the cloud. */
   readonly pricePerHour?: number;
 }
@@ -149,6 +155,8 @@ export interface Caller {
 export interface ObservabilityConfig {
   readonly prometheus: { readonly retentionDays: number; readonly diskGiB: number };
   readonly traceDays: number;
+  /** What the cloud's models may cost in a day, in USD, before an alert says so. */
+  readonly cloudUsdPerDay?: number;
   readonly langfuse: LangfuseConfig;
 }
 

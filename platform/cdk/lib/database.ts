@@ -24,7 +24,7 @@ export const databasePort = 5432;
 export function database(scope: Construct, props: DatabaseProps): rds.DatabaseInstance {
   const group = new ec2.SecurityGroup(scope, 'DatabaseGroup', {
     vpc: props.vpc,
-    description: "Langfuse's database: pods of the cluster, nobody else",
+    description: 'Database of Langfuse: nodes of the cluster, nobody else',
     allowAllOutbound: false,
   });
   group.addIngressRule(

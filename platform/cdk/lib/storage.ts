@@ -59,8 +59,8 @@ export function dataBucket(scope: Construct, id: string, props: DataBucketProps)
 
 export interface Access {
   readonly bucket: s3.IBucket;
-  /** A folder, without a slash at its end; without it the whole bucket. */
-  readonly prefix?: string;
+  /** Folders, without a slash at their ends; without them the whole bucket. */
+  readonly prefixes?: readonly string[];
   readonly key?: kms.IKey | undefined;
   readonly write?: boolean;
   /** Tempo marks what it will delete. */
@@ -74,17 +74,17 @@ const tagging = ['s3:GetObjectTagging', 's3:PutObjectTagging'];
 
 /** Exactly these actions on exactly these objects; `bucket.grantRead` gives away more. */
 export function allow(role: iam.Role, access: Access): void {
-  const { bucket, prefix, key } = access;
+  const { bucket, prefixes, key } = access;
   const policy = new iam.Policy(role, 'Objects', { roles: [role] });
   policy.addStatements(
     new iam.PolicyStatement({
       actions: ['s3:ListBucket'],
       resources: [bucket.bucketArn],
-      ...(prefix ? { conditions: { StringLike: { 's3:prefix': [prefix, `${prefix}/*`] } } } : {}),
+      ...(prefixes ? { conditions: { StringLike: { 's3:prefix': prefixes.flatMap((each) => [each, `${each}/*`]) } } } : {}),
     }),
     new iam.PolicyStatement({
       actions: [...reading, ...(access.write ? writing : []), ...(access.tags ? tagging : [])],
-      resources: [bucket.arnForObjects(prefix ? `${prefix}/*` : '*')],
+      resources: (prefixes ?? [undefined]).map((each) => bucket.arnForObjects(each ? `${each}/*` : '*')),
     }),
   );
   if (key)

@@ -1,7 +1,7 @@
 // The router's own chart, platform/helm/weir.
 import { services, url } from '../charts.ts';
-import type { Caller, ModelConfig, WeirConfig } from '../config.ts';
-import { serving, vllmUrl } from './vllm.ts';
+import type { Caller, WeirConfig } from '../config.ts';
+import { serving, vllmUrl, type Serving } from './vllm.ts';
 
 /** The Secret that the pods read. */
 export const routerSecret = 'router-api-keys';
@@ -15,11 +15,11 @@ export interface WeirInput {
   readonly loadBalancerCidrs: readonly string[];
 }
 
-function localBackend(release: string, model: ModelConfig) {
+function localBackend({ backend, service, model }: Serving) {
   return {
-    name: release,
+    name: backend,
     tier: 'local',
-    url: vllmUrl(release),
+    url: vllmUrl(service),
     models: [{ name: model.name, context_window: model.maxModelLen, images: false }],
     ...(model.pricePerHour === undefined ? {} : { price_per_hour: model.pricePerHour }),
   };
@@ -30,7 +30,7 @@ function routes(config: WeirConfig) {
     workers: 2,
     limits: { memory: '512MiB' },
     backends: [
-      ...serving(config.models).map(({ release, model }) => localBackend(release, model)),
+      ...serving(config.models).map(localBackend),
       {
         name: 'anthropic',
         tier: 'cloud',

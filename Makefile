@@ -3,8 +3,8 @@
 PRESET ?= dev
 export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
 
-.PHONY: help run test lint install fuzz soak outage scale-from-zero bench \
-        bench-instructions format clean build
+.PHONY: help run test lint install image fuzz workloads soak outage \
+        scale-from-zero bench bench-instructions format clean build
 
 help:
 	@echo 'make run      set up, build, and serve: on stand-ins, or on the backends'
@@ -12,12 +12,15 @@ help:
 	@echo 'make test     set up, build, and run all tests   [PRESET=asan|tsan]'
 	@echo 'make lint     format, static analysis, and the rules of the house'
 	@echo 'make fuzz     every fuzzer for FUZZ_SECONDS (60)'
+	@echo 'make workloads   classify, summarize, plan and an agent: on stand-ins,'
+	@echo '              or on the router at ROUTER_URL'
 	@echo 'make bench    what a hop costs, beside HAProxy and nginx'
 	@echo '              [BENCH_ROUNDS=3 BENCH_ONLY=streams,100]'
 	@echo 'make bench-instructions   instructions per request; fails above +3 %'
 	@echo 'make soak     half the peak rate with random faults, for SOAK_SECONDS (600)'
 	@echo 'make outage   a collector that is away under load, for OUTAGE_SECONDS (60)'
 	@echo 'make scale-from-zero   the local tier falls asleep and wakes, told as it goes'
+	@echo 'make image    the container image, build/image/weir.tar, and a try of it'
 	@echo 'make install  release build into DESTDIR/PREFIX (/usr/local)'
 
 build/release/weir: FORCE
@@ -49,6 +52,10 @@ bench bench-instructions: build/release/weir
 	@cmake --build --preset release
 	@bench/$(if $(filter bench,$@),run,instructions)
 
+workloads:
+	@scripts/setup workloads
+	@scripts/workloads
+
 soak:
 	@scripts/setup test
 	@scripts/soak
@@ -63,6 +70,10 @@ scale-from-zero:
 
 install: build/release/weir
 	@cmake --install build/release --strip --prefix $${PREFIX:-/usr/local}
+
+image:
+	@scripts/image build
+	@scripts/image test
 
 format:
 	@scripts/setup lint

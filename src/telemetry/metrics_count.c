@@ -24,6 +24,11 @@ static unsigned provider_of(enum tier tier, enum dialect dialect)
     return tier == TIER_LOCAL ? METRICS_VLLM : METRICS_OPENAI;
 }
 
+static unsigned basis_of(bool is_hourly)
+{
+    return is_hourly ? METRICS_BY_HOUR : METRICS_BY_TOKEN;
+}
+
 static unsigned wanted_by(const struct record *record)
 {
     if (record->tier == TIER_CLOUD)
@@ -135,10 +140,16 @@ static void count_money(struct metrics *metrics, const struct record *record,
                         uint64_t model)
 {
     if (record->is_priced)
-        metrics_add(metrics, METRICS_KEY(COST) | model, natural(record->cost));
+        metrics_add(metrics,
+                    METRICS_KEY(COST) | model |
+                        METRICS_AT(BASIS, basis_of(record->is_hourly)),
+                    natural(record->cost));
     else if (record->operation != OPERATION_COUNT &&
              (record->usage.is_known || record->outcome == OUTCOME_OK))
         metrics_add(metrics, METRICS_KEY(UNPRICED) | model, 1);
+    if (record->has_cloud_cost)
+        metrics_add(metrics, METRICS_KEY(CLOUD_COST) | model,
+                    natural(record->cloud_cost));
 }
 
 /* --- in the words of the GenAI conventions ------------------------------- */
@@ -341,7 +352,10 @@ static void begin_model(struct metrics *metrics, const struct model *model)
 
     for (unsigned type = METRICS_INPUT; type <= METRICS_REASONING; type++)
         BEGIN(metrics, TOKENS, tier, number, type);
-    BEGIN(metrics, COST, tier, number);
+    BEGIN(metrics, COST, tier, number,
+          basis_of(!model->tariff.price.is_known &&
+                   model->backend->has_hour_price));
+    BEGIN(metrics, CLOUD_COST, tier, number);
     BEGIN(metrics, UNPRICED, tier, number);
 }
 

@@ -117,7 +117,7 @@ function scrapedSeries(families: Family[]): Map<string, number> {
 }
 
 /** What goes on while nobody asks anything. */
-const restless = /^(process_|weir_(clerk|connections|export|gpu_seconds))/;
+const restless = /^(process_|weir_(clerk|connections|export|gpu_(seconds|dollars)))/;
 const calm = (series: Map<string, number>) =>
   Object.fromEntries([...series].filter(([key]) => !restless.test(key)).sort(([a], [b]) => (a < b ? -1 : 1)));
 

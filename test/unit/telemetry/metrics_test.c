@@ -323,9 +323,32 @@ static void money_is_exact_to_the_nano_dollar(void **state)
         count(i % 2, &record);
     (void)written();
     assert_has(buf_str(&out), "weir_cost_dollars_total{tier=\"cloud\",model="
-                              "\"claude-sonnet-4-6\"} 3.00000003\n");
+                              "\"claude-sonnet-4-6\",basis=\"token\"} "
+                              "3.00000003\n");
     assert_has(buf_str(&out), "weir_unpriced_requests_total{tier=\"cloud\","
                               "model=\"claude-sonnet-4-6\"} 0\n");
+}
+
+static void what_the_cloud_would_cost_is_counted_apart(void **state)
+{
+    struct record record = chat(TIER_LOCAL, OUTCOME_OK);
+
+    (void)state;
+    record.is_priced = record.is_hourly = record.has_cloud_cost = true;
+    record.cost = 5;
+    record.cloud_cost = 100000001;
+    count(0, &record);
+    count(1, &record);
+    record.has_cloud_cost = false; /* nobody knows the tokens */
+    count(1, &record);
+    (void)written();
+    assert_has(buf_str(&out),
+               "weir_cost_dollars_total{tier=\"local\",model=\"qwen\","
+               "basis=\"hour\"} 0.000000015\n");
+    assert_has(buf_str(&out), "weir_cloud_equivalent_dollars_total{tier="
+                              "\"local\",model=\"qwen\"} 0.200000002\n");
+    assert_has(buf_str(&out), "weir_cloud_equivalent_dollars_total{tier="
+                              "\"cloud\",model=\"claude-sonnet-4-6\"} 0\n");
 }
 
 static void an_answer_without_a_price_is_counted_and_not_free(void **state)
@@ -499,6 +522,7 @@ int main(void)
         with_shards(tokens_are_counted_as_the_backends_counted_them),
         with_shards(a_claude_has_one_name_however_it_is_spelled),
         with_shards(money_is_exact_to_the_nano_dollar),
+        with_shards(what_the_cloud_would_cost_is_counted_apart),
         with_shards(an_answer_without_a_price_is_counted_and_not_free),
         with_shards(other_requests_are_not_counted),
         with_shards(tries_and_fallbacks_are_counted_by_their_targets),

@@ -3,13 +3,14 @@
 PRESET ?= dev
 export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
 
-.PHONY: help run test lint install image fuzz workloads soak outage bench bench-instructions \
+.PHONY: help run test test-platform lint install image fuzz workloads soak outage bench bench-instructions \
         format clean build
 
 help:
 	@echo 'make run      set up, build, and serve: on stand-ins, or on the backends'
 	@echo '              named in the environment (VLLM_BASE_URL, ANTHROPIC_API_KEY)'
 	@echo 'make test     set up, build, and run all tests   [PRESET=asan|tsan]'
+	@echo 'make test-platform   the charts by a real API server, and the stacks'
 	@echo 'make lint     format, static analysis, and the rules of the house'
 	@echo 'make fuzz     every fuzzer for FUZZ_SECONDS (60)'
 	@echo 'make workloads   classify, summarize, plan and an agent: on stand-ins,'
@@ -36,6 +37,10 @@ run: build/release/weir
 test:
 	@scripts/setup test
 	@scripts/test $(PRESET)
+
+test-platform: build/release/weir
+	@scripts/setup platform
+	@WEIR_BIN=build/release/weir scripts/test-platform
 
 lint:
 	@scripts/setup lint

@@ -53,6 +53,9 @@ function intrinsic(name: string, argument: unknown): string {
       return dummy(resolve(argument));
     case 'Fn::Sub':
       return resolve(argument).replaceAll(/\$\{([^}]+)\}/g, (_, inner: string) => dummy(inner));
+    case 'Fn::Select':
+    case 'Fn::Split':
+      return dummy(name);
     default:
       throw new Error(`no text for ${name}`);
   }

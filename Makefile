@@ -3,8 +3,8 @@
 PRESET ?= dev
 export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
 
-.PHONY: help run test test-platform lint install image fuzz workloads soak outage bench bench-instructions \
-        format clean build
+.PHONY: help run test test-platform lint install image fuzz workloads soak outage \
+        scale-from-zero bench bench-instructions format clean build
 
 help:
 	@echo 'make run      set up, build, and serve: on stand-ins, or on the backends'
@@ -20,6 +20,7 @@ help:
 	@echo 'make bench-instructions   instructions per request; fails above +3 %'
 	@echo 'make soak     half the peak rate with random faults, for SOAK_SECONDS (600)'
 	@echo 'make outage   a collector that is away under load, for OUTAGE_SECONDS (60)'
+	@echo 'make scale-from-zero   the local tier falls asleep and wakes, told as it goes'
 	@echo 'make image    the container image, build/image/weir.tar, and a try of it'
 	@echo 'make install  release build into DESTDIR/PREFIX (/usr/local)'
 
@@ -67,6 +68,10 @@ soak:
 outage:
 	@scripts/setup test
 	@scripts/outage
+
+scale-from-zero:
+	@scripts/setup test
+	@scripts/scale-from-zero
 
 install: build/release/weir
 	@cmake --install build/release --strip --prefix $${PREFIX:-/usr/local}

@@ -18,7 +18,7 @@ help:
 	@echo 'make bench    what a hop costs, beside HAProxy and nginx'
 	@echo '              [BENCH_ROUNDS=3 BENCH_ONLY=streams,100]'
 	@echo 'make bench-instructions   instructions per request; fails above +3 %'
-	@echo 'make soak     half the peak rate with random faults, for SOAK_SECONDS (600)'
+	@echo 'make soak     half the peak rate with random faults, for SOAK_SECONDS (1800)'
 	@echo 'make outage   a collector that is away under load, for OUTAGE_SECONDS (60)'
 	@echo 'make scale-from-zero   the local tier falls asleep and wakes, told as it goes'
 	@echo 'make image    the container image, build/image/weir.tar, and a try of it'

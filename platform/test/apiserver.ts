@@ -92,6 +92,11 @@ export class ApiServer {
     child.stderr!.setEncoding('utf8').on('data', (text) => (this.said = (this.said + text).slice(-10_000)));
   }
 
+  /** For programs that speak to it by themselves. */
+  get kubeconfig(): string {
+    return `${this.folder}/kubeconfig`;
+  }
+
   static async start(): Promise<ApiServer> {
     if (!existsSync(program) || !existsSync(definitions))
       throw new Error('there is no API server yet: scripts/setup platform builds it');
@@ -129,7 +134,7 @@ export class ApiServer {
 
   /** Runs helm against it, and gives what helm says. */
   async helm(args: string[]): Promise<string> {
-    const { code, out, err } = await run(helm, [`--kubeconfig=${this.folder}/kubeconfig`, ...args], '', {
+    const { code, out, err } = await run(helm, [`--kubeconfig=${this.kubeconfig}`, ...args], '', {
       ...process.env,
       ...Object.fromEntries(['CACHE', 'CONFIG', 'DATA'].map((kind) => [`HELM_${kind}_HOME`, `${this.folder}/helm`])),
     });
@@ -199,7 +204,7 @@ export class ApiServer {
   private kubectl(args: string[], input = ''): Promise<Ran> {
     return run(
       kubectl,
-      [`--kubeconfig=${this.folder}/kubeconfig`, `--cache-dir=${this.folder}/cache`, ...args],
+      [`--kubeconfig=${this.kubeconfig}`, `--cache-dir=${this.folder}/cache`, ...args],
       input,
     );
   }

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { basename } from 'node:path';
 import { ApiServer, type KubeObject } from './apiserver.ts';
-import { allCharts, chartNamed, only, render, valuesOf } from './charts.ts';
+import { allCharts, chartNamed, lint, only, render, valuesOf } from './charts.ts';
 import { compute, disk, nodePool, podIn, restricted, scaledObject } from './samples.ts';
 
 let server: ApiServer;
@@ -21,6 +21,10 @@ afterAll(async () => {
 const cases = allCharts().flatMap((chart) =>
   valuesOf(chart).map((values) => ({ chart, values, title: `${chart.name} with ${basename(values)}` })),
 );
+
+test.each(cases)('helm lint has nothing against $title', async ({ chart, values }) => {
+  expect(await lint(chart, values)).toBe('');
+});
 
 test.each(cases)('the server takes $title', async ({ chart, values }) => {
   const { text, objects } = await render(chart, values);

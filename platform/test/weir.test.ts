@@ -3,7 +3,7 @@
 import { basename } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { KubeObject } from './apiserver.ts';
-import { chartNamed, lint, only, render, valuesOf } from './charts.ts';
+import { chartNamed, only, render, valuesOf } from './charts.ts';
 import { checkConfig, podOf, workloadOf } from './router.ts';
 
 const chart = chartNamed('weir');
@@ -29,10 +29,6 @@ const selects = (labels: Record<string, string>, object: KubeObject): boolean =>
   Object.entries(labels).every(([name, value]) => object.metadata.labels?.[name] === value);
 
 describe.each(files)('with $title', ({ values }) => {
-  test('helm lint finds nothing', async () => {
-    expect(await lint(chart, values)).toBe('');
-  });
-
   test('weir check takes the configuration, and has nothing to say', async () => {
     const { objects } = await render(chart, values);
     const { code, err, out } = await checkConfig(podOf(objects));

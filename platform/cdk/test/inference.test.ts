@@ -14,7 +14,8 @@ const all = rendered(own.vllm.folder, vllm);
 const code = { name: 'qwen2.5-coder-7b-instruct', prefix: 'coder', maxModelLen: 16384, gpus: 1, gpuMemoryMiB: 20000, maxReplicas: 2 };
 const large = { name: 'qwen2.5-72b-instruct', prefix: 'large/72b', maxModelLen: 32768, gpus: 8, gpuMemoryMiB: 39000, maxReplicas: 1 };
 
-const withModels = (models: Partly<WeirConfig['models']>) => stacksOf(configWith({ models } as Partly<WeirConfig>));
+const withModels = (models: Partly<WeirConfig['models']>) =>
+  stacksOf(configWith({ models, gpuPool: { maxGpus: 16 } } as Partly<WeirConfig>));
 
 test('KEDA is there before what it scales, and nobody waits for weights', () => {
   const keda = releaseOf(stack, 'keda');

@@ -3,7 +3,7 @@
 PRESET ?= dev
 export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
 
-.PHONY: help run test lint install fuzz soak outage bench bench-instructions \
+.PHONY: help run test lint install fuzz soak outage load bench bench-instructions \
         format clean build
 
 help:
@@ -17,6 +17,8 @@ help:
 	@echo 'make bench-instructions   instructions per request; fails above +3 %'
 	@echo 'make soak     half the peak rate with random faults, for SOAK_SECONDS (600)'
 	@echo 'make outage   a collector that is away under load, for OUTAGE_SECONDS (60)'
+	@echo 'make load     realistic traffic on stand-ins, or on ROUTER_URL'
+	@echo '              [LOAD_PROFILE=short LOAD_ONLY=mix,tools,cold,saturation]'
 	@echo 'make install  release build into DESTDIR/PREFIX (/usr/local)'
 
 build/release/weir: FORCE
@@ -55,6 +57,10 @@ soak:
 outage:
 	@scripts/setup test
 	@scripts/outage
+
+load: $(if $(ROUTER_URL),,build/release/weir)
+	@scripts/setup load
+	@scripts/load
 
 install: build/release/weir
 	@cmake --install build/release --strip --prefix $${PREFIX:-/usr/local}

@@ -3,8 +3,8 @@
 PRESET ?= dev
 export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
 
-.PHONY: help run test test-platform lint install image fuzz workloads soak outage \
-        scale-from-zero bench bench-instructions format clean build
+.PHONY: help run test test-platform lint install image fuzz workloads load soak \
+        outage scale-from-zero bench bench-instructions format clean build
 
 help:
 	@echo 'make run      set up, build, and serve: on stand-ins, or on the backends'
@@ -22,6 +22,8 @@ help:
 	@echo 'make outage   a collector that is away under load, for OUTAGE_SECONDS (60)'
 	@echo 'make scale-from-zero   the local tier falls asleep and wakes, told as it goes'
 	@echo 'make image    the container image, build/image/weir.tar, and a try of it'
+	@echo 'make load     realistic traffic on stand-ins, or on ROUTER_URL'
+	@echo '              [LOAD_PROFILE=short LOAD_ONLY=mix,tools,cold,saturation]'
 	@echo 'make install  release build into DESTDIR/PREFIX (/usr/local)'
 
 build/release/weir: FORCE
@@ -72,6 +74,10 @@ outage:
 scale-from-zero:
 	@scripts/setup test
 	@scripts/scale-from-zero
+
+load: $(if $(ROUTER_URL),,build/release/weir)
+	@scripts/setup load
+	@scripts/load
 
 install: build/release/weir
 	@cmake --install build/release --strip --prefix $${PREFIX:-/usr/local}

@@ -15,7 +15,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { eventually, sleep, type Weir } from '../integration/harness.ts';
+import { endAll, eventually, sleep, type Weir } from '../integration/harness.ts';
 import { agent, races, send, Tally } from './callers.ts';
 import { randomFrom, Troubles } from './faults.ts';
 import { kinds, pick, type RequestKind } from './kinds.ts';
@@ -69,14 +69,15 @@ class Soak {
   }
 
   async run(rate: number): Promise<void> {
-    const beside = [
+    const beside = Promise.all([
       ...(['near-0', 'near-1', 'far'] as const).map((name) => this.troubles.run(name)),
       this.reloadNowAndThen(randomFrom(seed + 2)),
       this.sendReceiversAway(randomFrom(seed + 3)),
       this.look(),
-    ];
+    ]);
+    beside.catch(() => this.stop()); // it is awaited below
     await this.load(rate).finally(() => this.stop());
-    await Promise.all(beside);
+    await beside;
   }
 
   stop(): void {
@@ -89,7 +90,7 @@ class Soak {
     const began = Date.now();
     const open = new Set<Promise<void>>();
     let due = 0;
-    for (let now = began; now < began + seconds * 1000; now = Date.now()) {
+    for (let now = began; this.goesOn && now < began + seconds * 1000; now = Date.now()) {
       if (this.weir.exit !== undefined) throw new Error(`the router has ended: ${this.weir.exit}\n${this.weir.log.join('\n')}`);
       for (; due < ((now - began) / 1000) * rate; due++) {
         if (open.size > MOST_OPEN) throw new Error(`${MOST_OPEN} requests are under way`);
@@ -282,4 +283,5 @@ async function main(): Promise<void> {
   process.exitCode = summary.isBroken ? 1 : 0;
 }
 
+process.on('exit', endAll); // also when this has a bug
 await main();

@@ -7,6 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
+import { manifestsOf } from '../lib/manifests.ts';
 import { chartFolder } from '../lib/releases.ts';
 import { scratch } from './synth.ts';
 
@@ -72,19 +73,9 @@ export function releaseOf(stack: Stack, name: string): Release {
   return found;
 }
 
-export interface Placed {
-  readonly id: string;
-  readonly object: any;
-}
-
-export function objects(stack: Stack, kind?: string): Placed[] {
-  return Object.entries(resources(stack))
-    .filter(([, resource]) => resource.Type === 'Custom::AWSCDK-EKS-KubernetesResource')
-    .flatMap(([id, { Properties }]) =>
-      (JSON.parse(text(Properties['Manifest'])) as Json[]).map((object) => ({ id, object })),
-    )
-    .filter(({ object }) => kind === undefined || object['kind'] === kind);
-}
+/** The objects of a stack, with the resources that hold them. */
+export const objects = (stack: Stack, kind?: string): { id: string; object: any }[] =>
+  manifestsOf(Template.fromStack(stack).toJSON()).filter(({ object }) => kind === undefined || object.kind === kind);
 
 /** All that a resource waits for, step by step; DependsOn and references alike. */
 export function before(stack: Stack, id: string): Set<string> {

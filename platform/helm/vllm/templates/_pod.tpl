@@ -121,7 +121,7 @@ capabilities: { drop: [ALL] }
 - name: models
   emptyDir: { sizeLimit: {{ .model.weights.sizeLimit }} }
 - name: fetch
-  configMap: { name: vllm-fetch, defaultMode: 0555 }
+  configMap: { name: vllm-fetch }
 {{- end }}
 - name: cache
   emptyDir: { sizeLimit: 10Gi }

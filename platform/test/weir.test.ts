@@ -179,6 +179,12 @@ test('the ALB waits for streams as long as the pods do, and less than the router
   expect(of('target-type')).toBe('ip');
 });
 
+test('no ALB is told to wait for longer than it can', async () => {
+  const { objects } = await render(chart, file('production'), ['drain.timeoutSeconds=7200']);
+  expect(podOf(objects).spec.terminationGracePeriodSeconds).toBe(7230);
+  expect(JSON.stringify(only(objects, 'Ingress').metadata)).toContain('deregistration_delay.timeout_seconds=3600,');
+});
+
 test('annotations of one’s own win over those of the ALB', async () => {
   const { objects } = await render(chart, file('production'), [
     'ingress.annotations={"alb.ingress.kubernetes.io/ssl-policy":"own","alb.ingress.kubernetes.io/group.name":"one"}',

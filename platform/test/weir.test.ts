@@ -219,6 +219,14 @@ test('the way out leads to nobody inside but those that are named', async () => 
   for (const { to } of egress) expect(to.length).toBeGreaterThan(0);
 });
 
+test('what is no secret may stand in the environment', async () => {
+  const { objects } = await render(chart, undefined, [
+    'env=[{"name":"TLS_KEY","value":"/tls/tls.key"},{"name":"TZ","value":"UTC"}]',
+    'config.proxy="http://proxy:3128"',
+  ]);
+  expect(podOf(objects).env).toMatchObject({ TLS_KEY: '/tls/tls.key', TZ: 'UTC' });
+});
+
 test('an image is named by its digest, or by its tag', async () => {
   const image = async (sets: string[]) => podOf((await render(chart, undefined, sets)).objects).container.image;
   const digest = `sha256:${'a'.repeat(64)}`;
@@ -258,14 +266,18 @@ test.each(refused)('it refuses %s', async (_, sets, words) => {
 });
 
 test.each([
-  ['config.backends=[{"name":"a","tier":"cloud","url":"https://a","api_key":"hunter2"}]', 'config.backends[0].api_key'],
-  ['config.keys=[{"name":"a","secret":"hunter2"}]', 'config.keys[0].secret'],
-  ['config.admin={"token":"hunter2"}', 'config.admin.token'],
-])('it refuses a secret itself, and does not repeat it: %s', async (set, place) => {
+  ['config.backends=[{"name":"a","tier":"cloud","url":"https://a","api_key":"hunter2"}]', 'config.backends[0].api_key holds a secret itself'],
+  ['config.keys=[{"name":"a","secret":"hunter2"}]', 'config.keys[0].secret holds a secret itself'],
+  ['config.admin={"token":"hunter2"}', 'config.admin.token holds a secret itself'],
+  ['config.proxy="http://me:hunter2@proxy:3128"', 'a proxy in config bears its password'],
+  ['env=[{"name":"ANTHROPIC_API_KEY","value":"hunter2"}]', 'env holds the value of ANTHROPIC_API_KEY itself'],
+  ['otel.env={"OTEL_EXPORTER_OTLP_HEADERS":"Authorization=hunter2"}', 'OTEL_EXPORTER_OTLP_HEADERS bears secrets'],
+  ['langfuse.env={"LANGFUSE_SECRET_KEY":"hunter2"}', 'LANGFUSE_SECRET_KEY bears secrets'],
+])('it refuses a secret itself, and does not repeat it: %s', async (set, words) => {
   const error: Error = await render(chart, undefined, [set]).then(
     () => expect.unreachable('it was taken'),
     (caught) => caught,
   );
-  expect(error.message).toContain(`${place} holds a secret itself`);
+  expect(error.message).toContain(words);
   expect(error.message).not.toContain('hunter2');
 });

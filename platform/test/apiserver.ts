@@ -18,6 +18,7 @@ import { parseAllDocuments } from 'yaml';
 export const tools = fileURLToPath(new URL('../../.tools', import.meta.url));
 const program = join(tools, 'apiserver/apiserver');
 const definitions = join(tools, 'apiserver/crds');
+export const helm = join(tools, 'kubernetes/helm');
 const kubectl = join(tools, 'kubernetes/kubectl');
 
 /** An object of Kubernetes, as far as all of them are alike. */
@@ -53,16 +54,16 @@ export function parseObjects(text: string): KubeObject[] {
 // JSON, which is YAML that cannot be misread: `yes` is true to some
 const asText = (objects: KubeObject[]) => objects.map((object) => JSON.stringify(object)).join('\n---\n');
 
-interface Ran {
+export interface Ran {
   code: number | null;
   out: string;
   err: string;
 }
 
 /** Runs a program to its end. */
-export function run(command: string, args: string[], input = ''): Promise<Ran> {
+export function run(command: string, args: string[], input = '', env?: NodeJS.ProcessEnv): Promise<Ran> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: 'pipe' });
+    const child = spawn(command, args, { stdio: 'pipe', ...(env ? { env } : {}) });
     const ran: Ran = { code: null, out: '', err: '' };
     child.stdout.setEncoding('utf8').on('data', (text) => (ran.out += text));
     child.stderr.setEncoding('utf8').on('data', (text) => (ran.err += text));
@@ -72,6 +73,10 @@ export function run(command: string, args: string[], input = ''): Promise<Ran> {
     child.stdin.end(input);
   });
 }
+
+const lines = (text: string) => text.split('\n').filter((line) => line !== '');
+
+const asStrictAsCanBe = ['--server-side', '--dry-run=server', '--validate=strict'];
 
 const startTime = 180_000; // on a machine that is busy with other things
 
@@ -85,6 +90,11 @@ export class ApiServer {
     this.child = child;
     this.folder = folder;
     child.stderr!.setEncoding('utf8').on('data', (text) => (this.said = (this.said + text).slice(-10_000)));
+  }
+
+  /** For programs that speak to it by themselves. */
+  get kubeconfig(): string {
+    return `${this.folder}/kubeconfig`;
   }
 
   static async start(): Promise<ApiServer> {
@@ -111,15 +121,30 @@ export class ApiServer {
     if (objects.length === 0) return { accepted: [], refused: [] };
     await this.makeNamespaces(objects, namespace);
     const { out, err } = await this.kubectl(
-      ['apply', '--server-side', '--dry-run=server', '--validate=strict', '--namespace', namespace, '--output=name', '--filename=-'],
+      // not --namespace, which refuses objects of others
+      ['--context', namespace, 'apply', ...asStrictAsCanBe, '--output=name', '--filename=-'],
       typeof manifests === 'string' ? manifests : asText(manifests),
     );
-    const accepted = out.split('\n').filter((line) => line !== '');
-    const refused = err.split('\n').filter((line) => line !== '');
+    const [accepted, refused] = [lines(out), lines(err)];
     // nothing is lost between the two
     if (accepted.length < objects.length && refused.length === 0)
       refused.push(`only ${accepted.length} of ${objects.length} objects were answered for`);
     return { accepted, refused };
+  }
+
+  /** Runs helm against it, and gives what helm says. */
+  async helm(args: string[]): Promise<string> {
+    const { code, out, err } = await run(helm, [`--kubeconfig=${this.kubeconfig}`, ...args], '', {
+      ...process.env,
+      ...Object.fromEntries(['CACHE', 'CONFIG', 'DATA'].map((kind) => [`HELM_${kind}_HOME`, `${this.folder}/helm`])),
+    });
+    if (code !== 0) throw new Error(`helm ${args.join(' ')}: ${err}`);
+    return out;
+  }
+
+  /** The names of what is there, as kind/name. */
+  async list(kinds: string[], namespace: string): Promise<string[]> {
+    return lines(await this.insist(['get', '--namespace', namespace, '--output=name', kinds.join(',')]));
   }
 
   /** Ends it, and leaves nothing behind. */
@@ -171,19 +196,22 @@ export class ApiServer {
       if (this.namespaces.get(name) === text || (isBare && this.namespaces.has(name))) continue;
       await this.insist(['apply', '--server-side', '--force-conflicts', '--filename=-'], text);
       this.namespaces.set(name, text);
+      const context = ['--cluster=check', '--user=admin', '--namespace', name];
+      await this.insist(['config', 'set-context', name, ...context]);
     }
   }
 
   private kubectl(args: string[], input = ''): Promise<Ran> {
     return run(
       kubectl,
-      [`--kubeconfig=${this.folder}/kubeconfig`, `--cache-dir=${this.folder}/cache`, ...args],
+      [`--kubeconfig=${this.kubeconfig}`, `--cache-dir=${this.folder}/cache`, ...args],
       input,
     );
   }
 
-  private async insist(args: string[], input = ''): Promise<void> {
-    const { code, err } = await this.kubectl(args, input);
+  private async insist(args: string[], input = ''): Promise<string> {
+    const { code, out, err } = await this.kubectl(args, input);
     if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${err}\n${this.said}`);
+    return out;
   }
 }

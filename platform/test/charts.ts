@@ -2,9 +2,8 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type KubeObject, parseObjects, run, tools } from './apiserver.ts';
+import { helm, type KubeObject, parseObjects, run } from './apiserver.ts';
 
-const helm = join(tools, 'kubernetes/helm');
 const platform = fileURLToPath(new URL('..', import.meta.url));
 
 export interface Chart {
@@ -39,11 +38,11 @@ export function chartNamed(name: string): Chart {
   return found;
 }
 
-/** The values that a chart is tried with; undefined: none but its own. */
-export function valuesOf(chart: Chart): (string | undefined)[] {
-  const folder = join(chart.folder, 'ci');
-  const files = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.yaml')) : [];
-  return [undefined, ...files.sort().map((name) => join(folder, name))];
+/** The files of values that a chart is tried with. */
+export function valuesOf({ folder, name }: Chart): string[] {
+  const files = readdirSync(join(folder, 'ci')).filter((file) => file.endsWith('.yaml'));
+  if (files.length === 0) throw new Error(`chart ${name} has no values to be tried with`);
+  return files.sort().map((file) => join(folder, 'ci', file));
 }
 
 export interface Rendered {

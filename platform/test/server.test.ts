@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { basename } from 'node:path';
 import { ApiServer, type KubeObject } from './apiserver.ts';
-import { allCharts, chartNamed, only, render, valuesOf } from './charts.ts';
+import { allCharts, chartNamed, lint, only, render, valuesOf } from './charts.ts';
 import { compute, disk, nodePool, podIn, restricted, scaledObject } from './samples.ts';
 
 let server: ApiServer;
@@ -19,8 +19,12 @@ afterAll(async () => {
 });
 
 const cases = allCharts().flatMap((chart) =>
-  valuesOf(chart).map((values) => ({ chart, values, title: `${chart.name} ${values ? basename(values) : 'as it is'}` })),
+  valuesOf(chart).map((values) => ({ chart, values, title: `${chart.name} with ${basename(values)}` })),
 );
+
+test.each(cases)('helm lint has nothing against $title', async ({ chart, values }) => {
+  expect(await lint(chart, values)).toBe('');
+});
 
 test.each(cases)('the server takes $title', async ({ chart, values }) => {
   const { text, objects } = await render(chart, values);
@@ -30,9 +34,9 @@ test.each(cases)('the server takes $title', async ({ chart, values }) => {
 });
 
 describe('a restricted namespace', () => {
-  const files = valuesOf(chartNamed('weir'));
+  const files = valuesOf(chartNamed('weir')).map((values) => ({ values, title: basename(values) }));
 
-  test.each(files)('admits the pods of the router: %s', async (values) => {
+  test.each(files)('admits the pods of the router with $title', async ({ values }) => {
     const { objects } = await render(chartNamed('weir'), values);
     const workload = objects.find(({ kind }) => kind === 'Deployment' || kind === 'StatefulSet')!;
     const helmTest = only(objects, 'Pod');
@@ -141,4 +145,49 @@ test('what is right beside it is still taken, and the samples are right', async 
   const { accepted, refused } = await server.check([...right, wrong[0]![1]]);
   expect(accepted).toHaveLength(right.length);
   expect(refused.join('\n')).toContain('replicaz');
+});
+
+test('each object is judged in its own namespace', async () => {
+  const own = (name: string, namespace?: string) => {
+    const object = compute(() => {});
+    return { ...object, metadata: { ...object.metadata, name, ...(namespace ? { namespace } : {}) } };
+  };
+  const { accepted, refused } = await server.check([
+    own('here'),
+    own('there', 'free'),
+    own('strict', 'tight'),
+    restricted('tight'),
+  ]);
+  expect(accepted).toEqual(['here', 'there', 'strict'].map((name) => `deployment.apps/${name}`).concat('namespace/tight'));
+  expect(refused.join()).toMatch(/^Warning: would violate PodSecurity "restricted/);
+});
+
+describe('the real helm', () => {
+  const sets = ['config.backends=[{"name":"vllm","tier":"local","url":"http://vllm","models":[{"name":"a"}]}]', 'secret.keys=[]'];
+  const all = ['deployment', 'statefulset', 'service', 'configmap', 'networkpolicy', 'poddisruptionbudget'];
+  const there = async () =>
+    (await server.list(all, 'llm')).filter((name) => name !== 'configmap/kube-root-ca.crt').sort();
+
+  test('installs the router, turns it into a StatefulSet, and removes it', async () => {
+    await server.check([restricted('llm')]);
+    const helm = (...args: string[]) => server.helm(['--namespace', 'llm', ...args]);
+    const chart = chartNamed('weir');
+    const values = sets.flatMap((set) => ['--set-json', set]);
+
+    const installed = await helm('install', 'weir', chart.folder, ...values);
+    expect(installed).toContain('kubectl -n llm rollout status deployment/weir');
+    expect(installed).toContain('A pod that goes takes 270 s at most');
+    const objects = ['configmap/weir', 'deployment.apps/weir', 'networkpolicy.networking.k8s.io/weir'];
+    const rest = ['poddisruptionbudget.policy/weir', 'service/weir'];
+    expect(await there()).toEqual([...objects, ...rest]);
+
+    const upgraded = await helm('upgrade', 'weir', chart.folder, ...values, '--set-json', 'persistence.enabled=true');
+    expect(upgraded).toContain('rollout status statefulset/weir');
+    expect(await there()).toEqual(
+      [...objects.toSpliced(1, 1), ...rest, 'service/weir-headless', 'statefulset.apps/weir'],
+    );
+
+    await helm('uninstall', 'weir');
+    expect(await there()).toEqual([]);
+  });
 });

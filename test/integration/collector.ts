@@ -44,12 +44,13 @@ export class Collector {
     return `http://127.0.0.1:${this.ports[1]}`;
   }
 
-  static async start(): Promise<Collector> {
+  /** With a configuration for these ports, or one that writes what comes. */
+  static async start(config?: (grpc: number, http: number) => string): Promise<Collector> {
     const folder = mkdtempSync(join(tmpdir(), 'collector-'));
     const [grpc, http] = [await freePort(), await freePort()];
     writeFileSync(
       join(folder, 'collector.yaml'),
-      `receivers:
+      config?.(grpc, http) ?? `receivers:
   otlp: { protocols: { grpc: { endpoint: '127.0.0.1:${grpc}' }, http: { endpoint: '127.0.0.1:${http}' } } }
 exporters:
   file: { path: '${join(folder, 'received.jsonl')}', flush_interval: 50ms, append: true }

@@ -149,10 +149,7 @@ let prometheus: Prometheus;
 beforeAll(async () => {
   sim = await Sim.start('--tokens-per-second', '1000');
   weir = await Weir.between(sim, { WEIR_WORKERS: '2', LEDGER_PATH: join(folder, 'ledger.db') });
-  prometheus = await Prometheus.start(
-    `global: {scrape_interval: 500ms}\nscrape_configs: [{job_name: weir, static_configs: [{targets: ['127.0.0.1:${weir.port}']}]}]\n`,
-    1,
-  );
+  prometheus = await Prometheus.start([{ name: 'weir', targets: [{ port: weir.port }] }]);
   await load(weir.port, total, tally);
 }, 120_000);
 afterAll(async () => {

@@ -1,62 +1,77 @@
-// A real Prometheus on a loopback port that it chooses, with a configuration of
-// the test's own.
+// A real Prometheus on a free loopback port.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { adopt, eventually } from './harness.ts';
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
 
 export interface Series {
   metric: Record<string, string>;
   value: [number, string];
 }
 
+/** What is scraped: ports of this machine, each with the labels that a
+ * ServiceMonitor or a PodMonitor would give it. */
+export interface Job {
+  name: string;
+  path?: string;
+  /** Its samples bring the labels of what they tell of. */
+  honorsLabels?: boolean;
+  targets: { port: number; labels?: Record<string, string> }[];
+}
+
 export class Prometheus {
+  private readonly folder = mkdtempSync(join(tmpdir(), 'prometheus-'));
+  private child: ChildProcess | undefined;
   private said = '';
-  private port = 0;
 
   private constructor(
-    private readonly child: ChildProcess,
-    private readonly folder: string,
+    private readonly port: number,
+    jobs: Job[],
+    interval: string,
+    rules: string[],
   ) {
-    adopt(child);
-    child.stderr!.on('data', (bytes) => {
-      this.said += bytes;
-      this.port ||= Number(/"Listening on" address=127\.0\.0\.1:(\d+)/.exec(this.said)?.[1] ?? 0);
-    });
+    const config = {
+      global: { scrape_interval: interval, evaluation_interval: '1s' },
+      rule_files: rules,
+      scrape_configs: jobs.map(({ name, path, honorsLabels, targets }) => ({
+        job_name: name,
+        metrics_path: path ?? '/metrics',
+        honor_labels: honorsLabels ?? false,
+        static_configs: targets.map(({ port, labels }) => ({ targets: [`127.0.0.1:${port}`], labels })),
+      })),
+    };
+    writeFileSync(this.config, JSON.stringify(config)); // which is YAML, too
   }
 
-  /** Ready when all of its `targets` are up. */
-  static async start(config: string, targets: number): Promise<Prometheus> {
-    const folder = mkdtempSync(join(tmpdir(), 'prometheus-'));
-    writeFileSync(join(folder, 'prometheus.yml'), config);
-    const child = spawn(
-      'prometheus',
-      [
-        `--config.file=${join(folder, 'prometheus.yml')}`,
-        `--storage.tsdb.path=${join(folder, 'data')}`,
-        '--web.listen-address=127.0.0.1:0',
-        '--enable-feature=exemplar-storage',
-      ],
-      { stdio: ['ignore', 'ignore', 'pipe'] },
-    );
-    const prometheus = new Prometheus(child, folder);
-    await eventually(
-      'Prometheus scrapes',
-      async () => {
-        if (child.exitCode !== null) throw new Error(`prometheus ended:\n${prometheus.said}`);
-        if (prometheus.port === 0) return false;
-        const up = await prometheus.query('count(up == 1)').catch(() => []);
-        return Number(up[0]?.value[1]) === targets;
-      },
-      30_000,
-    );
+  /** `rules` are files of rules. */
+  static async start(jobs: Job[], interval = '500ms', port?: number, rules: string[] = []): Promise<Prometheus> {
+    const prometheus = new Prometheus(port ?? (await freePort()), jobs, interval, rules);
+    await prometheus.resume();
     return prometheus;
   }
 
+  private get config(): string {
+    return join(this.folder, 'prometheus.yml');
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
   async api(path: string, params: Record<string, string> = {}): Promise<any> {
-    const answer = await fetch(`http://127.0.0.1:${this.port}/api/v1/${path}?${new URLSearchParams(params)}`);
+    const answer = await fetch(`${this.url}/api/v1/${path}?${new URLSearchParams(params)}`);
     const { status, data, error } = (await answer.json()) as any;
     if (status !== 'success') throw new Error(`${error}: ${JSON.stringify(params)}`);
     return data;
@@ -76,12 +91,39 @@ export class Prometheus {
     );
   }
 
+  /** Starts it, with what it knows from before; until something is scraped. */
+  async resume(): Promise<void> {
+    const child = spawn(
+      'prometheus',
+      [
+        `--config.file=${this.config}`,
+        `--storage.tsdb.path=${join(this.folder, 'data')}`,
+        `--web.listen-address=127.0.0.1:${this.port}`,
+        '--enable-feature=exemplar-storage',
+        '--log.level=warn',
+      ],
+      { stdio: ['ignore', 'ignore', 'pipe'] },
+    );
+    this.child = child;
+    adopt(child);
+    child.stderr!.on('data', (bytes) => (this.said += bytes));
+    await eventually('Prometheus scrapes', async () => {
+      if (child.exitCode !== null) throw new Error(`prometheus ended:\n${this.said}`);
+      const up = await this.query('up == 1').catch(() => []);
+      return up.length > 0;
+    }, 30_000);
+  }
+
+  /** Ends it; what it knows stays. */
+  async halt(): Promise<void> {
+    if (this.child?.exitCode !== null) return;
+    const gone = once(this.child, 'exit');
+    this.child.kill('SIGTERM');
+    await gone;
+  }
+
   async stop(): Promise<void> {
-    if (this.child.exitCode === null) {
-      const gone = once(this.child, 'exit');
-      this.child.kill('SIGTERM');
-      await gone;
-    }
+    await this.halt();
     rmSync(this.folder, { recursive: true });
   }
 }

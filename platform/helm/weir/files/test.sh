@@ -1,3 +1,4 @@
+#!/bin/sh
 # Asks the router at $URL as a caller would: with $KEY where callers need one
 # ($NEEDS_KEY); $MODEL, if it is not empty, is asked for an answer.
 ask() {

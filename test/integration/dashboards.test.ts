@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually, hello, localState, long, Raw, chatRequest, Sim, Weir } from './harness.ts';
 import { exposition, type Job, jobs } from './platform-samples.ts';
-import { Prometheus } from './prometheus.ts';
+import { type Job as Scraped, Prometheus, scraping } from './prometheus.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const home = join(root, 'platform/observability');
@@ -96,21 +96,13 @@ backends:
     default_model: claude-sonnet-4-6
 `;
 
-function scrapeConfig(clusterPort: number): string {
-  const others = (Object.keys(jobs) as Job[]).map((job) => {
-    const { labels, honorsLabels } = jobs[job];
-    return `  - job_name: ${job}
-    metrics_path: /${job}
-    honor_labels: ${honorsLabels}
-    static_configs: [{ targets: ['127.0.0.1:${clusterPort}'], labels: ${JSON.stringify(labels)} }]`;
+/** All of the cluster, on two ports. */
+function targets(clusterPort: number): Scraped[] {
+  const others = (Object.keys(jobs) as Job[]).map((name): Scraped => {
+    const { labels, honorsLabels } = jobs[name];
+    return { name, path: `/${name}`, honorsLabels, targets: [{ port: clusterPort, labels }] };
   });
-  return `global: { scrape_interval: 500ms, evaluation_interval: 1s }
-rule_files: ${JSON.stringify(ruleFiles)}
-scrape_configs:
-  - job_name: weir
-    static_configs: [{ targets: ['127.0.0.1:${weir.port}'], labels: { namespace: router, pod: weir-0 } }]
-${others.join('\n')}
-`;
+  return [{ name: 'weir', targets: [{ port: weir.port, labels: { namespace: 'router', pod: 'weir-0' } }] }, ...others];
 }
 
 const chat = async (body: object, headers: Record<string, string> = {}): Promise<number> => {
@@ -189,7 +181,8 @@ beforeAll(async () => {
   cluster = createServer(({ url }, answer) => answer.end(exposition(url!.slice(1) as Job, (Date.now() - started) / 1000)));
   cluster.listen(0, '127.0.0.1');
   await once(cluster, 'listening');
-  prometheus = await Prometheus.start(scrapeConfig((cluster.address() as AddressInfo).port), 1 + Object.keys(jobs).length);
+  const all = targets((cluster.address() as AddressInfo).port);
+  prometheus = await Prometheus.start(scraping(all, '500ms', ruleFiles), all.length);
   // a series whose first sample is not 0 shows what comes after it alone
   await liveThroughAll();
   await scraped();

@@ -352,6 +352,7 @@ static void on_socket(void *ctx, uv_os_sock_t fd)
     struct stand *stand = ctx;
 
     stand->counters.accepted++;
+    door_expect(&stand->door);
     door_admit(&stand->door, fd, NULL);
 }
 

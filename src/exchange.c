@@ -335,8 +335,10 @@ static void after_prepare(struct exchange *x)
     }
     if (x->format->write_estimate != NULL)
         x->choice.target_count = 1; /* another model's count is no count */
-    else
-        record->wants_local = x->choice.wants_local;
+    else if (x->choice.wants_local) {
+        record->wants_local = true;
+        record->wanted = x->choice.targets[0].backend->name;
+    }
     exchange_set_deadline(x, &x->total, exchange_settings(x)->total_ms);
     exchange_next_try(x);
 }

@@ -68,7 +68,7 @@ static void on_health(void *ctx)
     uv_async_send(&gateway->health);
 }
 
-static void tell_meter(const struct meter *meter,
+static void tell_hours(const struct meter *meter,
                        const struct metrics_visitor *visitor)
 {
     metrics_tell_family(visitor, FAMILY_GPU_SECONDS);
@@ -79,6 +79,24 @@ static void tell_meter(const struct meter *meter,
         metrics_tell(
             visitor, FAMILY_GPU_SECONDS, &name,
             atomic_load_explicit(&backend->up_us, memory_order_relaxed));
+    }
+}
+
+/* What has no price is not free: there is no sample of it. */
+static void tell_hours_cost(const struct meter *meter,
+                            const struct metrics_visitor *visitor)
+{
+    metrics_tell_family(visitor, FAMILY_GPU_DOLLARS);
+    for (unsigned i = 0; i < meter_count(meter); i++) {
+        const struct meter_backend *backend = &meter->backends[i];
+        struct str name = {backend->name, backend->name_len};
+        int64_t cost =
+            atomic_load_explicit(&backend->cost, memory_order_relaxed);
+        bool has_price = atomic_load_explicit(&backend->hour_price,
+                                              memory_order_relaxed) >= 0;
+
+        if (has_price || cost > 0)
+            metrics_tell(visitor, FAMILY_GPU_DOLLARS, &name, (uint64_t)cost);
     }
 }
 
@@ -93,7 +111,8 @@ static void tell_metrics(void *ctx, const struct metrics_visitor *visitor)
         shards[i] = &gateway->workers[i].metrics;
     metrics_walk(shards, gateway->worker_count, visitor);
     free(shards);
-    tell_meter(meter_of_process(), visitor);
+    tell_hours(meter_of_process(), visitor);
+    tell_hours_cost(meter_of_process(), visitor);
     metrics_tell_one(visitor, FAMILY_CONNECTIONS, callers(gateway));
     metrics_tell_one(visitor, FAMILY_REFUSED, atomic_load(&gateway->refused));
     process_tell_clerk(visitor, gateway->host.clerk);

@@ -79,6 +79,7 @@ static const size_t texts[] = {
     offsetof(struct record, user),
     offsetof(struct record, session),
     offsetof(struct record, metadata),
+    offsetof(struct record, wanted),
     offsetof(struct record, backend),
     offsetof(struct record, served_model),
     offsetof(struct record, reason),

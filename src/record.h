@@ -85,9 +85,10 @@ struct record {
     struct str model; /* as asked for; "auto" when none was */
     bool is_chat;     /* a request that needed a backend */
     bool is_stream;
-    bool wants_local; /* the policy wanted it local */
-    bool is_pinned;   /* one tier only was allowed */
-    bool was_held;    /* it waited for a backend to become ready */
+    bool wants_local;  /* the policy wanted it local … */
+    struct str wanted; /* … at this backend */
+    bool is_pinned;    /* one tier only was allowed */
+    bool was_held;     /* it waited for a backend to become ready */
     int64_t prompt_tokens_estimated;
     int64_t max_tokens; /* as the rules saw it: asked for, or assumed */
     struct record_params params;

@@ -185,7 +185,9 @@ static enum ledger_result lock(struct ledger_file *file, const char *path,
 static int set_up(sqlite3 *db)
 {
     /* the first two must stand before there is any table, and before WAL;
-     * of large pages fewer are split, which saves a fifth of the time */
+     * of large pages fewer are split, which saves a fifth of the time.
+     * Rows only come at the end: SQLite's usual cache would hold megabytes
+     * that nobody reads again */
     return sqlite3_exec(db,
                         "PRAGMA page_size=16384;"
                         "PRAGMA auto_vacuum=INCREMENTAL;"
@@ -193,7 +195,8 @@ static int set_up(sqlite3 *db)
                         "PRAGMA synchronous=NORMAL;"
                         "PRAGMA wal_autocheckpoint=256;"
                         "PRAGMA journal_size_limit=4194304;"
-                        "PRAGMA temp_store=MEMORY;",
+                        "PRAGMA temp_store=MEMORY;"
+                        "PRAGMA cache_size=-512;",
                         NULL, NULL, NULL);
 }
 

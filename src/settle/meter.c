@@ -1,5 +1,7 @@
 #include "meter.h"
 
+#include "price.h"
+
 struct meter *meter_of_process(void)
 {
     static struct meter meter;
@@ -36,6 +38,32 @@ static unsigned count_up(const struct backend *backend)
     return up;
 }
 
+/* From the whole time at a price, so that nothing is rounded twice. */
+static void add_cost(struct meter_backend *backend, uint64_t us)
+{
+    int64_t price =
+        atomic_load_explicit(&backend->hour_price, memory_order_relaxed);
+
+    if (price < 0)
+        return;
+    backend->priced_us += us;
+    atomic_store_explicit(&backend->cost,
+                          backend->cost_before +
+                              price_time(price, backend->priced_us, 1),
+                          memory_order_relaxed);
+}
+
+static void set_price(struct meter_backend *backend, int64_t price)
+{
+    if (price ==
+        atomic_load_explicit(&backend->hour_price, memory_order_relaxed))
+        return;
+    backend->cost_before =
+        atomic_load_explicit(&backend->cost, memory_order_relaxed);
+    backend->priced_us = 0;
+    atomic_store_explicit(&backend->hour_price, price, memory_order_relaxed);
+}
+
 static void add_time(struct meter *meter, uint64_t us)
 {
     for (unsigned i = 0; i < meter_count(meter); i++) {
@@ -44,6 +72,7 @@ static void add_time(struct meter *meter, uint64_t us)
 
         atomic_fetch_add_explicit(&backend->up_us, up * us,
                                   memory_order_relaxed);
+        add_cost(backend, up * us);
         /* until it is found among the backends of now */
         atomic_store_explicit(&backend->up, 0, memory_order_relaxed);
     }
@@ -63,10 +92,7 @@ void meter_look(struct meter *meter, const struct catalog *catalog,
         seen = find(meter, backend->name);
         if (seen == NULL)
             continue;
-        atomic_store_explicit(&seen->hour_price,
-                              backend->has_hour_price ? backend->hour_price
-                                                      : -1,
-                              memory_order_relaxed);
+        set_price(seen, backend->has_hour_price ? backend->hour_price : -1);
         atomic_store_explicit(&seen->up, count_up(backend),
                               memory_order_relaxed);
     }

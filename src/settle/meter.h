@@ -16,6 +16,11 @@ struct meter_backend {
     _Atomic uint64_t up_us;     /* of all its servers together */
     _Atomic unsigned up;        /* servers that are up now */
     _Atomic int64_t hour_price; /* micro-dollars for one; -1: not known */
+    _Atomic int64_t cost;       /* nano-dollars of all that had a price */
+    /* the gateway's own: the time at the price of now, and what was paid
+     * before it */
+    uint64_t priced_us;
+    int64_t cost_before;
 };
 
 struct meter {

@@ -232,6 +232,7 @@ static unsigned widen(enum label label, unsigned value)
 {
     switch (label) {
     case LABEL_TARGET:
+    case LABEL_WANTED:
     case LABEL_MODEL:
     case LABEL_ASKED:
     case LABEL_FROM:

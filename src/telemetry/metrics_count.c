@@ -24,6 +24,11 @@ static unsigned provider_of(enum tier tier, enum dialect dialect)
     return tier == TIER_LOCAL ? METRICS_VLLM : METRICS_OPENAI;
 }
 
+static unsigned basis_of(bool is_hourly)
+{
+    return is_hourly ? METRICS_BY_HOUR : METRICS_BY_TOKEN;
+}
+
 static unsigned wanted_by(const struct record *record)
 {
     if (record->tier == TIER_CLOUD)
@@ -59,9 +64,13 @@ static void count_request(struct metrics *metrics, const struct record *record)
                     METRICS_AT(OUTCOME, record->outcome),
                 1);
     if (record->wants_local)
-        metrics_add(metrics,
-                    METRICS_KEY(WANTED) | METRICS_AT(SERVED, wanted_by(record)),
-                    1);
+        metrics_add(
+            metrics,
+            METRICS_KEY(WANTED) |
+                METRICS_AT(WANTED, metrics_name(metrics, NAMES_TARGET,
+                                                record->wanted, TIER_LOCAL)) |
+                METRICS_AT(SERVED, wanted_by(record)),
+            1);
     for (unsigned i = 0; i < record->dropped_count; i++)
         if (record->dropped[i] < FIELDS_SLOTS)
             metrics_add(metrics,
@@ -131,10 +140,16 @@ static void count_money(struct metrics *metrics, const struct record *record,
                         uint64_t model)
 {
     if (record->is_priced)
-        metrics_add(metrics, METRICS_KEY(COST) | model, natural(record->cost));
+        metrics_add(metrics,
+                    METRICS_KEY(COST) | model |
+                        METRICS_AT(BASIS, basis_of(record->is_hourly)),
+                    natural(record->cost));
     else if (record->operation != OPERATION_COUNT &&
              (record->usage.is_known || record->outcome == OUTCOME_OK))
         metrics_add(metrics, METRICS_KEY(UNPRICED) | model, 1);
+    if (record->has_cloud_cost)
+        metrics_add(metrics, METRICS_KEY(CLOUD_COST) | model,
+                    natural(record->cloud_cost));
 }
 
 /* --- in the words of the GenAI conventions ------------------------------- */
@@ -266,6 +281,10 @@ static void begin_backend(struct metrics *metrics,
               metrics_status(ends[i].status), ends[i].outcome);
     for (unsigned result = TRY_OK; result <= TRY_CANCELLED; result++)
         BEGIN(metrics, TRIES, backend->tier, target, result);
+    /* whoever scales on it must see the very first request */
+    for (unsigned by = METRICS_BY_LOCAL;
+         backend->tier == TIER_LOCAL && by <= METRICS_BY_NOBODY; by++)
+        BEGIN(metrics, WANTED, target, by);
 }
 
 static void begin_tier(struct metrics *metrics, enum tier tier)
@@ -333,7 +352,10 @@ static void begin_model(struct metrics *metrics, const struct model *model)
 
     for (unsigned type = METRICS_INPUT; type <= METRICS_REASONING; type++)
         BEGIN(metrics, TOKENS, tier, number, type);
-    BEGIN(metrics, COST, tier, number);
+    BEGIN(metrics, COST, tier, number,
+          basis_of(!model->tariff.price.is_known &&
+                   model->backend->has_hour_price));
+    BEGIN(metrics, CLOUD_COST, tier, number);
     BEGIN(metrics, UNPRICED, tier, number);
 }
 
@@ -346,8 +368,6 @@ void metrics_follow(struct metrics *metrics, const struct catalog *catalog)
         BEGIN(metrics, REQUESTS, TIER_NONE, NAME_NONE, none,
               metrics_status(refusals[i]),
               refusals[i] < 500 ? OUTCOME_CLIENT_ERROR : OUTCOME_ERROR);
-    for (unsigned i = METRICS_BY_LOCAL; i <= METRICS_BY_NOBODY; i++)
-        BEGIN(metrics, WANTED, i);
     metrics_open(metrics, METRICS_KEY(OVERHEAD));
     for (unsigned i = 0; i < catalog->backend_count; i++) {
         begin_tier(metrics, catalog->backends[i].tier);

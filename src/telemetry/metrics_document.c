@@ -34,6 +34,14 @@ static const struct {
      "sum by (tier, model) (rate(weir_tokens_total{type=\"output\"}[5m]))"},
     {"What does an hour of the cloud cost, in dollars?",
      "sum(rate(weir_cost_dollars_total{tier=\"cloud\"}[1h])) * 3600"},
+    {"What would an hour of it have cost, had the cloud answered everything?",
+     "sum(rate(weir_cloud_equivalent_dollars_total[1h])) * 3600"},
+    {"What does an hour save? What was paid by the token is taken off, and "
+     "what the local servers cost: several routers see the same ones.",
+     "(sum(rate(weir_cloud_equivalent_dollars_total[1h]))\n"
+     "  - sum(rate(weir_cost_dollars_total{basis=\"token\"}[1h]))\n"
+     "  - (sum(max by (backend) (rate(weir_gpu_dollars_total[1h]))) or "
+     "vector(0))) * 3600"},
     {"For which models is a price missing?",
      "sum by (model) (increase(weir_unpriced_requests_total[1h])) > 0"},
     {"How often does a cold GPU send work to the cloud?",
@@ -41,7 +49,7 @@ static const struct {
     {"What else makes requests go elsewhere, by the minute?",
      "sum by (from, to, cause) (rate(weir_fallbacks_total[5m])) * 60"},
     {"How much work wants the local model? This wakes GPU nodes.",
-     "sum(increase(weir_local_wanted_total[1m]))"},
+     "sum by (backend) (increase(weir_local_wanted_total[1m]))"},
     {"How full are the backends?",
      "sum by (backend) (weir_backend_in_flight)\n"
      "  + sum by (backend) (weir_backend_waiting)"},

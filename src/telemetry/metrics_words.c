@@ -181,11 +181,16 @@ struct str metrics_word(const struct metrics_names *names, enum label label,
         [METRICS_BY_HELD] = STR_INIT("held"),
         [METRICS_BY_NOBODY] = STR_INIT("refused"),
     };
+    static const struct str bases[] = {
+        [METRICS_BY_TOKEN] = STR_INIT("token"),
+        [METRICS_BY_HOUR] = STR_INIT("hour"),
+    };
 
     switch (label) {
     case LABEL_TIER:
         return tier_name((enum tier)value);
     case LABEL_TARGET:
+    case LABEL_WANTED:
     case LABEL_FROM:
     case LABEL_TO:
         return metrics_names_get(names, NAMES_TARGET, value);
@@ -209,6 +214,8 @@ struct str metrics_word(const struct metrics_names *names, enum label label,
         return results[value];
     case LABEL_SERVED:
         return served[value];
+    case LABEL_BASIS:
+        return bases[value];
     case LABEL_FORMAT:
         return fields_slot_format(value);
     case LABEL_FIELD:

@@ -43,7 +43,7 @@ function answerOf(want: Expected): string {
 
 function seen(row: Row, backend: Backend, situation: Situation): string {
   const want = expected(row, backend, situation);
-  const held = want.counts['weir_local_wanted_total{served="held"}'] === 1 ? 'held, then ' : '';
+  const held = want.counts['weir_local_wanted_total{backend="vllm",served="held"}'] === 1 ? 'held, then ' : '';
   return `${held}${answerOf(want)} (${triesOf(want)})`;
 }
 

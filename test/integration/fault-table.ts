@@ -250,7 +250,7 @@ const tierOf = { vllm: 'local', anthropic: 'cloud' } as const;
 const tries = (tier: string, result: string) => `weir_tries_total{tier="${tier}",result="${result}"}`;
 const requests = (tier: string, outcome: string) =>
   `weir_requests_total{tier="${tier}",outcome="${outcome}"}`;
-const wanted = (served: string) => `weir_local_wanted_total{served="${served}"}`;
+const wanted = (served: string) => `weir_local_wanted_total{backend="vllm",served="${served}"}`;
 
 /** Only requests that were wanted local count as such. */
 function count(backend: Backend, served: string, ...names: string[]): Record<string, number> {

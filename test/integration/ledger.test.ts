@@ -136,6 +136,10 @@ test('the report adds up what the callers saw, while the router writes', async (
   expect(all.latency_p99_ms).toBeGreaterThanOrEqual(all.latency_p50_ms);
   for (const by of ['model', 'key', 'hour', 'reason']) expect(report('--by', by).all.requests).toBe(21);
   await eventually('the meter has looked', async () => (await weir!.metric('weir_gpu_seconds_total{backend="vllm"}')) > 0);
+  // /metrics and the ledger reckon alike
+  expect(await weir!.metric('weir_cloud_equivalent_dollars_total')).toBeCloseTo(whole.all_in_the_cloud_usd, 9);
+  expect(await weir!.metric('weir_cost_dollars_total{basis="token"}')).toBeCloseTo(whole.cloud_bill_usd, 9);
+  expect(await weir!.metric('weir_gpu_dollars_total{backend="vllm"}')).toBeGreaterThan(0);
   // the servers' time is written when the router stops, at the latest
   await weir!.stop();
   const after = report();

@@ -117,7 +117,7 @@ function scrapedSeries(families: Family[]): Map<string, number> {
 }
 
 /** What goes on while nobody asks anything. */
-const restless = /^(process_|weir_(clerk|connections|export|gpu_seconds))/;
+const restless = /^(process_|weir_(clerk|connections|export|gpu_(seconds|dollars)))/;
 const calm = (series: Map<string, number>) =>
   Object.fromEntries([...series].filter(([key]) => !restless.test(key)).sort(([a], [b]) => (a < b ? -1 : 1)));
 
@@ -396,5 +396,5 @@ test('a receiver that is away delays nobody, and gets all in order when it is ba
   receiver.closeAllConnections();
   const times = got.map(timeOf);
   expect(times).toEqual([...new Set(times)].sort());
-  expect(pushedSeries(got.at(-1)!.metrics).get('weir_local_wanted_total[["served","local"]]')).toBe(2);
+  expect(pushedSeries(got.at(-1)!.metrics).get('weir_local_wanted_total[["backend","vllm"],["served","local"]]')).toBe(2);
 });

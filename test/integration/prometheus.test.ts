@@ -1,99 +1,16 @@
 // A real Prometheus scrapes a router of two workers under load: what it counts
 // is what was sent, to the request and the token.
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { request as httpRequest, Agent } from 'node:http';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readText } from './exposition.ts';
-import { adopt, eventually, hello, Sim, Weir } from './harness.ts';
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-interface Series {
-  metric: Record<string, string>;
-  value: [number, string];
-}
-
-class Prometheus {
-  private readonly child: ChildProcess;
-  private readonly folder = mkdtempSync(join(tmpdir(), 'prometheus-'));
-  private said = '';
-
-  constructor(
-    private readonly port: number,
-    target: number,
-  ) {
-    const config = join(this.folder, 'prometheus.yml');
-    writeFileSync(
-      config,
-      `global: {scrape_interval: 500ms}\nscrape_configs: [{job_name: weir, static_configs: [{targets: ['127.0.0.1:${target}']}]}]\n`,
-    );
-    this.child = spawn(
-      'prometheus',
-      [
-        `--config.file=${config}`,
-        `--storage.tsdb.path=${join(this.folder, 'data')}`,
-        `--web.listen-address=127.0.0.1:${port}`,
-        '--enable-feature=exemplar-storage',
-        '--log.level=warn',
-      ],
-      { stdio: ['ignore', 'ignore', 'pipe'] },
-    );
-    adopt(this.child);
-    this.child.stderr!.on('data', (bytes) => (this.said += bytes));
-  }
-
-  async api(path: string, params: Record<string, string>): Promise<any> {
-    const answer = await fetch(`http://127.0.0.1:${this.port}/api/v1/${path}?${new URLSearchParams(params)}`);
-    const { status, data, error } = (await answer.json()) as any;
-    if (status !== 'success') throw new Error(`${error}: ${JSON.stringify(params)}`);
-    return data;
-  }
-
-  async query(query: string): Promise<Series[]> {
-    return (await this.api('query', { query })).result;
-  }
-
-  /** The sums by these labels, as {"local 200": 17}. */
-  async sums(metric: string, ...by: string[]): Promise<Record<string, number>> {
-    const found = await this.query(`sum by (${by.join(',')}) (${metric})`);
-    return Object.fromEntries(
-      found
-        .filter(({ value }) => Number(value[1]) !== 0)
-        .map(({ metric: labels, value }) => [by.map((label) => labels[label] ?? '').join(' '), Number(value[1])]),
-    );
-  }
-
-  ready(): Promise<unknown> {
-    return eventually('Prometheus scrapes', async () => {
-      if (this.child.exitCode !== null) throw new Error(`prometheus ended:\n${this.said}`);
-      const up = await this.query('up').catch(() => []);
-      return up[0]?.value[1] === '1';
-    }, 30_000);
-  }
-
-  async stop(): Promise<void> {
-    if (this.child.exitCode === null) {
-      const gone = once(this.child, 'exit');
-      this.child.kill('SIGTERM');
-      await gone;
-    }
-    rmSync(this.folder, { recursive: true });
-  }
-}
+import { eventually, hello, Sim, Weir } from './harness.ts';
+import { Prometheus, scraping } from './prometheus.ts';
 
 // --- the load ----------------------------------------------------------------
 
@@ -232,8 +149,7 @@ let prometheus: Prometheus;
 beforeAll(async () => {
   sim = await Sim.start('--tokens-per-second', '1000');
   weir = await Weir.between(sim, { WEIR_WORKERS: '2', LEDGER_PATH: join(folder, 'ledger.db') });
-  prometheus = new Prometheus(await freePort(), weir.port);
-  await prometheus.ready();
+  prometheus = await Prometheus.start(scraping([{ name: 'weir', targets: [{ port: weir.port }] }]));
   await load(weir.port, total, tally);
 }, 120_000);
 afterAll(async () => {

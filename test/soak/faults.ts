@@ -78,11 +78,14 @@ export class Troubles {
     const { sim, target } = this.places[name];
     // through the twin, which has nothing else to do and never refuses
     const port = target === 'vllm' ? sim.anthropic : sim.vllm;
-    const answer = await fetch(`${port}/sim/fault?target=${target}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(fault),
-    });
+    const order = () =>
+      fetch(`${port}/sim/fault?target=${target}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(fault),
+      });
+    // a kept connection may be closed just when it is used again
+    const answer = await order().catch(order);
     if (answer.status !== 200) throw new Error(await answer.text());
   }
 

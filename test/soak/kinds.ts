@@ -1,11 +1,13 @@
-// The requests of the soak, and what each must bring.
+// The requests of the soak: who asks for what, in which of the formats.
 import { weather } from '../integration/harness.ts';
 
 export type BackendName = 'near-0' | 'near-1' | 'far';
+export type Format = 'chat' | 'messages' | 'responses' | 'embeddings';
 
 export interface RequestKind {
   name: string;
   share: number;
+  format: Format;
   stream: boolean;
   /** the caller leaves after so many events, or so many ms when it is whole */
   leaves?: number;
@@ -19,87 +21,69 @@ export interface RequestKind {
 
 const everyone: BackendName[] = ['near-0', 'near-1', 'far'];
 const near: BackendName[] = ['near-0', 'near-1'];
-const local = { model: 'local', wantsLocal: true, allowed: everyone };
 
+const local = { format: 'chat', stream: false, model: 'local', wantsLocal: true, allowed: everyone } as const;
+const auto = { ...local, model: 'auto' } as const;
+const cloud = { ...local, model: 'cloud', wantsLocal: false, allowed: ['far'] as BackendName[] } as const;
+const stream = { stream: true } as const;
+const calls = { calls: true } as const;
+const messages = { format: 'messages' } as const;
+const responses = { format: 'responses' } as const;
+
+// the first two are what the peak is looked for with
 export const kinds: RequestKind[] = [
-  { name: 'whole', share: 20, stream: false, ...local },
-  { name: 'stream', share: 25, stream: true, ...local },
-  { name: 'auto, stream', share: 10, stream: true, model: 'auto', wantsLocal: true, allowed: everyone },
-  { name: 'tool call, whole', share: 5, stream: false, calls: true, ...local },
-  { name: 'tool call, stream', share: 5, stream: true, calls: true, ...local },
-  { name: 'pinned local, stream', share: 8, stream: true, policy: 'local-only', model: 'local', wantsLocal: true, allowed: near },
-  { name: 'pinned cloud, whole', share: 4, stream: false, policy: 'cloud-only', model: 'cloud', wantsLocal: false, allowed: ['far'] },
-  { name: 'cloud, stream', share: 8, stream: true, model: 'cloud', wantsLocal: false, allowed: ['far'] },
-  { name: 'cloud, tool call', share: 5, stream: true, calls: true, model: 'cloud', wantsLocal: false, allowed: ['far'] },
-  { name: 'leaves a stream', share: 7, stream: true, leaves: 5, ...local },
-  { name: 'leaves early', share: 3, stream: false, leaves: 5, ...local },
+  { name: 'whole', share: 15, ...local },
+  { name: 'stream', share: 20, ...local, ...stream },
+  { name: 'auto, stream', share: 8, ...auto, ...stream },
+  { name: 'tool call, whole', share: 4, ...local, ...calls },
+  { name: 'tool call, stream', share: 4, ...local, ...stream, ...calls },
+  { name: 'pinned local, stream', share: 6, ...local, ...stream, policy: 'local-only', allowed: near },
+  { name: 'pinned cloud, whole', share: 3, ...cloud, policy: 'cloud-only' },
+  { name: 'cloud, stream', share: 5, ...cloud, ...stream },
+  { name: 'cloud, tool call', share: 3, ...cloud, ...stream, ...calls },
+  { name: 'messages', share: 4, ...local, ...messages },
+  { name: 'messages, stream', share: 5, ...auto, ...messages, ...stream },
+  { name: 'messages, tool call', share: 3, ...local, ...messages, ...stream, ...calls },
+  { name: 'messages, cloud', share: 3, ...cloud, ...messages, ...stream },
+  { name: 'responses', share: 4, ...local, ...responses },
+  { name: 'responses, stream', share: 5, ...auto, ...responses, ...stream },
+  { name: 'responses, tool call', share: 3, ...cloud, ...responses, ...stream, ...calls },
+  { name: 'embeddings', share: 5, ...local, format: 'embeddings', model: 'bge-m3', allowed: near },
+  { name: 'leaves a stream', share: 5, ...local, ...stream, leaves: 5 },
+  { name: 'leaves messages', share: 2, ...cloud, ...messages, ...stream, leaves: 5 },
+  { name: 'leaves early', share: 3, ...local, leaves: 5 },
 ];
 
-const counting = [{ role: 'user', content: 'Count from 1 to 30' }];
-const asking = [{ role: 'user', content: 'What is the weather in Paris?' }];
-const counted = Array.from({ length: 30 }, (_, i) => i + 1).join(', ');
+export const paths: Record<Format, string> = {
+  chat: '/v1/chat/completions',
+  messages: '/v1/messages',
+  responses: '/v1/responses',
+  embeddings: '/v1/embeddings',
+};
 
-export function bodyOf(kind: RequestKind): string {
-  return JSON.stringify({
-    model: kind.model,
-    stream: kind.stream,
-    messages: kind.calls ? asking : counting,
-    ...(kind.calls ? { tools: [weather] } : {}),
-  });
+const COUNTING = 'Count from 1 to 30';
+const ASKING = 'What is the weather in Paris?';
+export const counted = Array.from({ length: 30 }, (_, i) => i + 1).join(', ');
+
+const { name, description, parameters } = weather.function;
+const toolOf: Record<Exclude<Format, 'embeddings'>, object> = {
+  chat: weather,
+  messages: { name, description, input_schema: parameters },
+  responses: { type: 'function', name, description, parameters, strict: false },
+};
+
+function bodyObject({ format, model, stream, calls }: RequestKind): object {
+  if (format === 'embeddings') return { model, input: [COUNTING, description] };
+  const content = calls ? ASKING : COUNTING;
+  const head = { model, stream, ...(calls ? { tools: [toolOf[format]] } : {}) };
+  if (format === 'responses') return { ...head, input: content };
+  return { ...head, messages: [{ role: 'user', content }], ...(format === 'messages' ? { max_tokens: 500 } : {}) };
 }
 
-/** right; failed: an error status; broken: a stream that ends with an error
- * event; left: as planned; or what is wrong with it. */
-export type Verdict = 'right' | 'failed' | 'broken' | 'left' | `wrong: ${string}`;
+const bodies = new Map(kinds.map((kind) => [kind, JSON.stringify(bodyObject(kind))]));
+export const bodyOf = (kind: RequestKind): string => bodies.get(kind)!;
 
-interface Said {
-  text: string;
-  name: string;
-  args: string;
-  finish: string | null;
-}
-
-function isRight(kind: RequestKind, said: Said): Verdict {
-  if (!kind.calls)
-    return said.text === counted && said.finish === 'stop' ? 'right' : `wrong: ${JSON.stringify(said)}`;
-  const isCall = said.name === 'get_weather' && said.finish === 'tool_calls';
-  return isCall && /Paris/.test(JSON.parse(said.args).city) ? 'right' : `wrong: ${JSON.stringify(said)}`;
-}
-
-function judgeWhole(kind: RequestKind, body: string): Verdict {
-  const { message, finish_reason } = JSON.parse(body).choices[0];
-  const call = message.tool_calls?.[0]?.function;
-  return isRight(kind, {
-    text: message.content ?? '',
-    name: call?.name ?? '',
-    args: call?.arguments ?? '',
-    finish: finish_reason,
-  });
-}
-
-function judgeStream(kind: RequestKind, body: string): Verdict {
-  const events = [...body.matchAll(/^data: (.*)$/gm)].map((found) => found[1]!);
-  const said: Said = { text: '', name: '', args: '', finish: null };
-  if (events.at(-1) !== '[DONE]') return 'wrong: no [DONE]';
-  for (const data of events.slice(0, -1)) {
-    const event = JSON.parse(data);
-    if (event.error !== undefined) return said.finish === null ? 'broken' : 'wrong: an error after the end';
-    const choice = event.choices[0];
-    const call = choice?.delta.tool_calls?.[0]?.function;
-    said.text += choice?.delta.content ?? '';
-    said.name += call?.name ?? '';
-    said.args += call?.arguments ?? '';
-    said.finish = choice?.finish_reason ?? said.finish;
-  }
-  return isRight(kind, said);
-}
-
-export function judge(kind: RequestKind, status: number, body: string): Verdict {
-  try {
-    if (status !== 200)
-      return typeof JSON.parse(body).error.message === 'string' ? 'failed' : 'wrong: no error object';
-    return kind.stream ? judgeStream(kind, body) : judgeWhole(kind, body);
-  } catch (error) {
-    return `wrong: ${String(error)}`;
-  }
+export function pick(random: () => number): RequestKind {
+  let at = random() * kinds.reduce((total, kind) => total + kind.share, 0);
+  return kinds.find((kind) => (at -= kind.share) < 0) ?? kinds[0]!;
 }

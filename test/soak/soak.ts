@@ -1,260 +1,171 @@
-// `make soak`: the router at half its peak, for SOAK_SECONDS (600), between two
-// local replicas and the cloud, which fall ill at random (SOAK_SEED).  What
-// must hold:
+// `make soak`: the router at half of what it is found to do, for SOAK_SECONDS
+// (1800), between two local replicas and the cloud, which fall ill at random
+// (SOAK_SEED), asked in all formats by callers who may leave, and told to read
+// its configuration anew all the time.  What must hold:
 //
-//   - no request fails that had a healthy backend all the while
+//   - no request fails that had a healthy backend all the while; none hangs
 //   - no answer is wrong or empty
 //   - memory and descriptors do not grow
 //   - the counters add up to what was sent and seen
+//   - each request has its row in the ledger, its spans and its generation,
+//     once, although those who take them are away now and then
 //
 // SOAK_RATE (requests a second) instead of half the peak; SOAK_OUT is where
 // the summary is written.
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { Agent, request } from 'node:http';
-import { dirname, join } from 'node:path';
-import { mkdtempSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { eventually, Sim, sleep, Weir } from '../integration/harness.ts';
-import { type Place, randomFrom, Troubles } from './faults.ts';
-import { type BackendName, bodyOf, judge, kinds, type RequestKind, type Verdict } from './kinds.ts';
+import { dirname, join } from 'node:path';
+import { endAll, eventually, sleep, type Weir } from '../integration/harness.ts';
+import { agent, races, send, Tally } from './callers.ts';
+import { randomFrom, Troubles } from './faults.ts';
+import { kinds, pick, type RequestKind } from './kinds.ts';
+import { checkMemory, type Counters, counters, most, sample, type Sample, sum } from './measure.ts';
+import { Records } from './records.ts';
+import { open, type Stage } from './stage.ts';
 
-const seconds = Number(process.env.SOAK_SECONDS ?? 600);
+const seconds = Number(process.env.SOAK_SECONDS ?? 1800);
 const seed = Number(process.env.SOAK_SEED ?? 1);
 const out = process.env.SOAK_OUT ?? 'build/soak.txt';
 const MOST_OPEN = 2000;
-const HANG_MS = 15_000;
+const LOOK_MS = 1000;
+const TELL_MS = 30_000;
 
-// --- one request ---------------------------------------------------------------
+class Soak {
+  readonly tally: Tally;
+  readonly troubles: Troubles;
+  readonly samples: Sample[] = [];
+  readonly reloads = { asked: 0, done: 0, refused: 0 };
+  awayTimes = 0;
+  private sent = 0;
+  private goesOn = true;
 
-const agent = new Agent({ keepAlive: true, timeout: 30_000, maxSockets: Infinity });
-
-interface Done {
-  kind: RequestKind;
-  verdict: Verdict | 'hangs' | 'reset';
-  status: number;
-  from: number;
-  to: number;
-  body: string;
-}
-
-function send(url: string, kind: RequestKind): Promise<Done> {
-  const text = bodyOf(kind);
-  const from = Date.now();
-  return new Promise((resolve) => {
-    let body = '';
-    let status = 0;
-    let hasLeft = false;
-    const done = (verdict: Done['verdict']) => {
-      clearTimeout(hangs);
-      resolve({ kind, verdict, status, from, to: Date.now(), body });
-    };
-    const leave = () => {
-      hasLeft = true;
-      sent.destroy();
-      done('left');
-    };
-    const sent = request(
-      `${url}/v1/chat/completions`,
-      {
-        agent,
-        method: 'POST',
-        headers: {
-          'content-type': 'application/json',
-          'content-length': text.length,
-          ...(kind.policy === undefined ? {} : { 'x-router-policy': kind.policy }),
-        },
-      },
-      (answer) => {
-        status = answer.statusCode!;
-        answer.setEncoding('utf8');
-        answer.on('data', (bytes: string) => {
-          body += bytes;
-          if (kind.stream && kind.leaves !== undefined && body.split('\n\n').length > kind.leaves) leave();
-        });
-        answer.on('error', () => hasLeft || done('reset'));
-        answer.on('end', () => hasLeft || done(judge(kind, status, body)));
-      },
-    );
-    const hangs = setTimeout(() => {
-      hasLeft = true;
-      sent.destroy();
-      done('hangs');
-    }, HANG_MS);
-    sent.on('error', () => hasLeft || done('reset'));
-    sent.end(text);
-    if (!kind.stream && kind.leaves !== undefined) setTimeout(leave, kind.leaves);
-  });
-}
-
-// --- what happened ----------------------------------------------------------------
-
-class Tally {
-  readonly rows = new Map<string, Record<string, number>>();
-  readonly offences: string[] = [];
-  sent = 0;
-  wanted = 0;
-  seenBad = 0; // error statuses and broken streams that callers saw
-  left = 0;
-
-  constructor(private readonly troubles: Troubles) {}
-
-  take(done: Done): void {
-    const { kind, verdict, from, to } = done;
-    const name = verdict.startsWith('wrong') ? 'wrong' : verdict;
-    const row = this.rows.get(kind.name) ?? {};
-    row[name] = (row[name] ?? 0) + 1;
-    this.rows.set(kind.name, row);
-    this.sent++;
-    this.wanted += kind.wantsLocal ? 1 : 0;
-    this.left += verdict === 'left' ? 1 : 0;
-    this.seenBad += verdict === 'failed' || verdict === 'broken' ? 1 : 0;
-    if (verdict === 'right' || verdict === 'left') return;
-    // a stream that has begun has one backend, and breaks with it
-    const isExcused =
-      verdict === 'broken'
-        ? kind.allowed.some((backend) => this.troubles.hadTrouble(backend, from, to))
-        : verdict === 'failed' && this.troubles.hadNoneHealthy(kind.allowed, from, to);
-    if (!isExcused && this.offences.length < 20)
-      this.offences.push(`${kind.name}: ${verdict}, status ${done.status}, ${to - from} ms: ${done.body.slice(-300)}`);
+  constructor(
+    private readonly stage: Stage,
+    private readonly records: Records,
+  ) {
+    this.troubles = new Troubles(stage.places, randomFrom(seed + 1));
+    this.tally = new Tally(this.troubles);
   }
-}
 
-interface Sample {
-  at: number;
-  rssKb: number;
-  descriptors: number;
-}
+  private get weir(): Weir {
+    return this.stage.weir;
+  }
 
-function sample(pid: number): Sample {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  return {
-    at: Date.now(),
-    rssKb: Number(/^VmRSS:\s+(\d+)/m.exec(status)![1]),
-    descriptors: readdirSync(`/proc/${pid}/fd`).length,
-  };
-}
+  private async one(kind: RequestKind): Promise<void> {
+    const done = await send(this.weir.url, kind, ++this.sent);
+    this.tally.take(done);
+    this.records.take(done);
+  }
 
-const median = (values: number[]) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+  /** Requests a second of 32 callers who do not wait, in three seconds. */
+  async findPeak(): Promise<number> {
+    const until = Date.now() + 3000;
+    const before = this.sent;
+    const call = async () => {
+      for (let i = 0; Date.now() < until; i++) await this.one(kinds[i % 2]!);
+    };
+    await Promise.all(Array.from({ length: 32 }, call));
+    return (this.sent - before) / 3;
+  }
 
-/** Least squares, in KB a minute. */
-function slope(samples: Sample[]): number {
-  const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length;
-  const at = mean(samples.map((s) => s.at));
-  const rss = mean(samples.map((s) => s.rssKb));
-  const top = samples.reduce((sum, s) => sum + (s.at - at) * (s.rssKb - rss), 0);
-  const bottom = samples.reduce((sum, s) => sum + (s.at - at) ** 2, 0);
-  return bottom === 0 ? 0 : (top / bottom) * 60_000;
-}
+  async run(rate: number): Promise<void> {
+    const beside = Promise.all([
+      ...(['near-0', 'near-1', 'far'] as const).map((name) => this.troubles.run(name)),
+      this.reloadNowAndThen(randomFrom(seed + 2)),
+      this.sendReceiversAway(randomFrom(seed + 3)),
+      this.look(),
+    ]);
+    beside.catch(() => this.stop()); // it is awaited below
+    await this.load(rate).finally(() => this.stop());
+    await beside;
+  }
 
-async function counters(weir: Weir): Promise<Record<string, number>> {
-  const text = await (await fetch(`${weir.url}/metrics`)).text();
-  const lines = text.split('\n').filter((line) => line.startsWith('weir_'));
-  return Object.fromEntries(
-    lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.split(' ').at(-1))]),
-  );
-}
+  stop(): void {
+    this.goesOn = false;
+    this.troubles.stop();
+  }
 
-function sum(all: Record<string, number>, family: string, label = ''): number {
-  return Object.entries(all)
-    .filter(([name]) => name.startsWith(`${family}{`) && name.includes(label))
-    .reduce((total, [, value]) => total + value, 0);
-}
-
-// --- the run -------------------------------------------------------------------------
-
-async function open(dir: string): Promise<{ weir: Weir; sims: Sim[]; places: Record<BackendName, Place> }> {
-  const pace = ['--tokens-per-second', '1000', '--slots', '4096'];
-  const sims = await Promise.all([Sim.start(...pace), Sim.start(...pace), Sim.start(...pace)]);
-  const path = join(dir, 'weir.yaml');
-  writeFileSync(
-    path,
-    `backends:
-  - name: near
-    tier: local
-    url: [${sims[0]!.vllm}, ${sims[1]!.vllm}]
-    models: [{ name: qwen2.5-7b }]
-  - name: far
-    tier: cloud
-    url: ${sims[2]!.anthropic}
-    api_key: k
-    default_model: claude-sonnet-4-6
-`,
-  );
-  const weir = await Weir.start(
-    {
-      // a sanitizer that holds back what was freed would look like a leak
-      ASAN_OPTIONS: 'detect_leaks=1:exitcode=66:quarantine_size_mb=8',
-      CONNECT_TIMEOUT: '1s',
-      FIRST_BYTE_TIMEOUT: '1s',
-      FIRST_TOKEN_TIMEOUT: '1s',
-      IDLE_TIMEOUT: '1s',
-      HOLD_TIMEOUT: '1s',
-      TOTAL_TIMEOUT: '10s',
-      PROBE_INTERVAL: '500ms',
-      PROBE_COLD_INTERVAL: '100ms',
-      PROBE_TIMEOUT: '500ms',
-      REST_TIME: '200ms',
-      KEEP_ALIVE_TIMEOUT: '2s',
-      POOL_IDLE_TIMEOUT: '2s',
-    },
-    '--config',
-    path,
-  ).catch(async (error) => {
-    await Promise.all(sims.map((sim) => sim.stop()));
-    throw error;
-  });
-  return {
-    weir,
-    sims,
-    places: {
-      'near-0': { sim: sims[0]!, target: 'vllm' },
-      'near-1': { sim: sims[1]!, target: 'vllm' },
-      far: { sim: sims[2]!, target: 'anthropic' },
-    },
-  };
-}
-
-/** As fast as 32 callers can, for three seconds. */
-async function findPeak(weir: Weir, tally: Tally): Promise<number> {
-  const until = Date.now() + 3000;
-  let n = 0;
-  const call = async () => {
-    for (let i = 0; Date.now() < until; i++, n++) tally.take(await send(weir.url, kinds[i % 2]!));
-  };
-  await Promise.all(Array.from({ length: 32 }, call));
-  return n / 3;
-}
-
-function pick(random: () => number): RequestKind {
-  let at = random() * kinds.reduce((total, kind) => total + kind.share, 0);
-  return kinds.find((kind) => (at -= kind.share) < 0) ?? kinds[0]!;
-}
-
-async function load(weir: Weir, tally: Tally, rate: number, samples: Sample[]): Promise<void> {
-  const random = randomFrom(seed);
-  const began = Date.now();
-  const open = new Set<Promise<void>>();
-  let due = 0;
-  for (let now = began; now < began + seconds * 1000; now = Date.now()) {
-    if (weir.exit !== undefined) throw new Error(`the router has ended: ${weir.exit}\n${weir.log.join('\n')}`);
-    for (; due < ((now - began) / 1000) * rate; due++) {
-      if (open.size > MOST_OPEN) throw new Error(`${MOST_OPEN} requests are under way`);
-      const one: Promise<void> = send(weir.url, pick(random)).then((done) => {
-        open.delete(one);
-        tally.take(done);
-      });
-      open.add(one);
+  private async load(rate: number): Promise<void> {
+    const random = randomFrom(seed);
+    const began = Date.now();
+    const open = new Set<Promise<void>>();
+    let due = 0;
+    for (let now = began; this.goesOn && now < began + seconds * 1000; now = Date.now()) {
+      if (this.weir.exit !== undefined) throw new Error(`the router has ended: ${this.weir.exit}\n${this.weir.log.join('\n')}`);
+      for (; due < ((now - began) / 1000) * rate; due++) {
+        if (open.size > MOST_OPEN) throw new Error(`${MOST_OPEN} requests are under way`);
+        const one: Promise<void> = this.one(pick(random)).then(() => void open.delete(one));
+        open.add(one);
+      }
+      await sleep(10);
     }
-    if (samples.length === 0 || now - samples.at(-1)!.at >= 1000) samples.push(sample(weir.pid));
-    weir.log.splice(0, weir.log.length - 100);
-    await sleep(10);
+    await Promise.all(open);
   }
-  await Promise.all(open);
+
+  /** Once a second: memory, the log, what Langfuse has; and what to tell. */
+  private async look(): Promise<void> {
+    const began = Date.now();
+    let told = began;
+    for (; this.goesOn; await sleep(LOOK_MS)) {
+      this.samples.push(sample(this.weir.pid));
+      this.readLog();
+      this.records.collect();
+      if (Date.now() - told < TELL_MS) continue;
+      told = Date.now();
+      const after = Math.round((told - began) / 1000);
+      console.error(
+        `soak: ${after} of ${seconds} s, ${this.sent} requests, ${this.samples.at(-1)!.rssKb} KB, ${this.tally.offences.length} offences`,
+      );
+    }
+  }
+
+  readLog(): void {
+    const lines = this.weir.log;
+    // the last ones stay, for whoever has to find out why it ended
+    for (const line of lines.splice(0, Math.max(0, lines.length - 50))) this.readLine(line);
+  }
+
+  readRestOfLog(): void {
+    for (const line of this.weir.log.splice(0)) this.readLine(line);
+  }
+
+  private readLine(line: string): void {
+    if (line.includes('"configuration reloaded"')) this.reloads.done++;
+    if (line.includes('"configuration refused"')) this.reloads.refused++;
+  }
+
+  private async reloadNowAndThen(random: () => number): Promise<void> {
+    while (await this.rests(2000 + 6000 * random())) {
+      this.stage.reload();
+      this.reloads.asked++;
+    }
+  }
+
+  private async sendReceiversAway(random: () => number): Promise<void> {
+    const { spans, langfuse } = this.records;
+    while (await this.rests(2000 + 8000 * random())) {
+      const isCut = random() < 0.5;
+      this.awayTimes++;
+      spans.goAway(isCut ? 'cut' : 503);
+      langfuse.faults.push(isCut ? { cuts: true } : { status: 503 });
+      await this.rests(200 + 2000 * random());
+      spans.goAway(undefined);
+    }
+  }
+
+  /** False when the run is over. */
+  private async rests(ms: number): Promise<boolean> {
+    const end = Date.now() + ms;
+    while (this.goesOn && Date.now() < end) await sleep(100);
+    return this.goesOn;
+  }
 }
 
-// --- what must hold ---------------------------------------------------------------------
+// --- what must hold ---------------------------------------------------------------
 
-function checkCounters(all: Record<string, number>, tally: Tally, must: (what: string, ok: boolean) => void): void {
+type Must = (what: string, ok: boolean) => void;
+
+function checkCounters(all: Counters, tally: Tally, must: Must): void {
   const requests = (outcome: string) => sum(all, 'weir_requests_total', `outcome="${outcome}"`);
   const bad = requests('error') + requests('client_error');
   const total = sum(all, 'weir_requests_total');
@@ -271,89 +182,106 @@ function checkCounters(all: Record<string, number>, tally: Tally, must: (what: s
     `failures are counted as callers saw them: seen ${tally.seenBad}, counted ${bad}, left ${tally.left}`,
     bad >= tally.seenBad && bad <= tally.seenBad + tally.left,
   );
+  must(`who left is counted: left ${tally.left}, counted ${requests('cancelled')}`, requests('cancelled') <= tally.left);
+}
+
+/** Nothing waits, and nothing was dropped. */
+async function checkExports(weir: Weir, must: Must): Promise<void> {
+  const exporters = ['otlp', 'langfuse', 'ledger'];
+  const figures = await eventually(
+    'all that was taken is delivered or dropped',
+    async () => {
+      const all = await counters(weir);
+      const of = (exporter: string) => {
+        const items = (result: string) => sum(all, 'weir_export_items_total', `exporter="${exporter}",result="${result}"`);
+        return { taken: items('taken'), delivered: items('delivered'), dropped: sum(all, 'weir_export_dropped_total', `exporter="${exporter}"`) };
+      };
+      const now = exporters.map((exporter) => ({ exporter, ...of(exporter) }));
+      const isQuiet = now.every(({ taken, delivered, dropped }) => delivered + dropped >= taken) && all.weir_clerk_queue === 0;
+      return isQuiet && now;
+    },
+    60_000,
+  );
+  for (const { exporter, taken, delivered, dropped } of figures)
+    must(`${exporter}: taken ${taken}, delivered ${delivered}, dropped ${dropped}`, taken > 0 && delivered === taken && dropped === 0);
+}
+
+async function checkDescriptors(weir: Weir, idle: number, samples: Sample[], must: Must): Promise<void> {
+  agent.destroy();
+  // the pages' connection, one of each probe, the receivers', the ledger's files
+  const allowed = idle + 8;
+  const now = () => sample(weir.pid).descriptors;
+  const descriptors = await eventually(`descriptors are back at ${idle}`, () => now() <= allowed && now(), 20_000).catch(now);
   must(
-    `who left is counted: left ${tally.left}, counted ${requests('cancelled')}`,
-    requests('cancelled') <= tally.left,
+    `no descriptor is left open: ${idle} idle, most ${most(samples.map((s) => s.descriptors))}, ${descriptors} at the end`,
+    descriptors <= allowed,
   );
 }
 
-function checkMemory(samples: Sample[], must: (what: string, ok: boolean) => void): string {
-  // the first third is for warming up
-  const warm = samples.slice(Math.floor(samples.length / 3));
-  const third = Math.max(1, Math.floor(warm.length / 3));
-  const early = median(warm.slice(0, third).map((s) => s.rssKb));
-  const late = median(warm.slice(-third).map((s) => s.rssKb));
-  must(`memory is flat: ${early} KB, then ${late} KB`, late - early <= Math.max(1024, early / 10));
-  return `resident: ${early} KB after warming up, ${late} KB at the end, slope ${slope(warm).toFixed(1)} KB/min, most ${Math.max(...samples.map((s) => s.rssKb))} KB`;
+// --- the run -------------------------------------------------------------------------
+
+class Summary {
+  readonly lines: string[] = [];
+  isBroken = false;
+  readonly must: Must = (what, ok) => {
+    this.lines.push(`${ok ? 'ok    ' : 'BROKEN'} ${what}`);
+    this.isBroken ||= !ok;
+  };
 }
 
-function table(tally: Tally): string[] {
-  const columns = ['right', 'failed', 'broken', 'left', 'wrong', 'reset', 'hangs'];
-  const cell = (text: string | number) => String(text).padStart(8);
-  return [
-    'kind'.padEnd(24) + columns.map(cell).join(''),
-    ...kinds.map(
-      ({ name }) => name.padEnd(24) + columns.map((c) => cell(tally.rows.get(name)?.[c] ?? 0)).join(''),
-    ),
-  ];
+async function play(stage: Stage, records: Records, summary: Summary): Promise<void> {
+  const { weir } = stage;
+  const { lines, must } = summary;
+  await eventually('it serves', async () => (await counters(weir)) !== undefined);
+  const idle = sample(weir.pid).descriptors;
+  const soak = new Soak(stage, records);
+  const { tally, troubles, samples, reloads } = soak;
+  const rate = process.env.SOAK_RATE === undefined ? (await soak.findPeak()) / 2 : Number(process.env.SOAK_RATE);
+  await soak.run(rate).finally(() => soak.stop());
+  await eventually('nothing is under way', async () => sum(await counters(weir), 'weir_backend_in_flight') === 0);
+  const faults = Object.values(troubles.counts).reduce((a, b) => a + b, 0);
+  lines.push(
+    `${seconds} s, ${rate.toFixed(0)} requests/s, seed ${seed}: ${tally.sent} requests, ${faults} faults of ` +
+      `${Object.keys(troubles.counts).length} kinds, ${reloads.asked} reloads, receivers away ${soak.awayTimes} times, ` +
+      `${races.count} sent again on a new connection`,
+    '',
+    ...tally.table(),
+    '',
+  );
+  must('no request failed that had a healthy backend; no answer was wrong, empty or late', tally.offences.length === 0);
+  lines.push(...tally.offences.map((offence) => `       ${offence}`));
+  checkCounters(await counters(weir), tally, must);
+  lines.push(checkMemory(samples, tally.sent, must));
+  await checkExports(weir, must);
+  await checkDescriptors(weir, idle, samples, must);
+  await weir.stop();
+  soak.readRestOfLog();
+  must(
+    `the configuration was read anew each time: asked ${reloads.asked}, done ${reloads.done}, refused ${reloads.refused}`,
+    reloads.done === reloads.asked && reloads.refused === 0,
+  );
+  records.check(must);
 }
 
 async function main(): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'weir-soak-'));
-  const { weir, sims, places } = await open(dir);
-  const troubles = new Troubles(places, randomFrom(seed + 1));
-  const tally = new Tally(troubles);
-  const broken: string[] = [];
-  const lines: string[] = [];
-  const must = (what: string, ok: boolean) => {
-    lines.push(`${ok ? 'ok    ' : 'BROKEN'} ${what}`);
-    if (!ok) broken.push(what);
-  };
+  const records = await Records.open(join(dir, 'ledger.db'));
+  const stage = await open(dir, records.env());
+  const summary = new Summary();
   try {
-    await eventually('it serves', async () => (await counters(weir)) !== undefined);
-    const idle = sample(weir.pid);
-    const rate = process.env.SOAK_RATE === undefined ? (await findPeak(weir, tally)) / 2 : Number(process.env.SOAK_RATE);
-    const samples: Sample[] = [];
-    const running = (['near-0', 'near-1', 'far'] as const).map((name) => troubles.run(name));
-    await load(weir, tally, rate, samples).finally(() => troubles.stop());
-    await Promise.all(running);
-    await eventually('nothing is under way', async () => sum(await counters(weir), 'weir_backend_in_flight') === 0);
-    lines.push(
-      `${seconds} s, ${rate.toFixed(0)} requests/s, seed ${seed}: ${tally.sent} requests, ` +
-        `${Object.values(troubles.counts).reduce((a, b) => a + b, 0)} faults of ${Object.keys(troubles.counts).length} kinds`,
-      '',
-      ...table(tally),
-      '',
-    );
-    must('no request failed that had a healthy backend; no answer was wrong, empty or late', tally.offences.length === 0);
-    lines.push(...tally.offences.map((offence) => `       ${offence}`));
-    checkCounters(await counters(weir), tally, must);
-    lines.push(checkMemory(samples, must));
-    agent.destroy();
-    const descriptors = await eventually(
-      `descriptors are back at ${idle.descriptors}`,
-      () => {
-        const now = sample(weir.pid).descriptors;
-        // the pages' connection, and one of each probe
-        return now <= idle.descriptors + 4 && now;
-      },
-      20_000,
-    ).catch(() => sample(weir.pid).descriptors);
-    must(
-      `no descriptor is left open: ${idle.descriptors} idle, most ${Math.max(...samples.map((s) => s.descriptors))}, ${descriptors} at the end`,
-      descriptors <= idle.descriptors + 4,
-    );
+    await play(stage, records, summary);
   } finally {
-    troubles.stop();
     agent.destroy();
-    await weir.stop();
-    await Promise.all(sims.map((sim) => sim.stop()));
+    if (stage.weir.exit === undefined) await stage.weir.stop();
+    await stage.close();
+    await records.close();
     rmSync(dir, { recursive: true, force: true });
+    mkdirSync(dirname(out), { recursive: true });
+    writeFileSync(out, `${summary.lines.join('\n')}\n`);
+    console.log(summary.lines.join('\n'));
   }
-  mkdirSync(dirname(out), { recursive: true });
-  writeFileSync(out, lines.join('\n') + '\n');
-  console.log(lines.join('\n'));
-  process.exitCode = broken.length === 0 ? 0 : 1;
+  process.exitCode = summary.isBroken ? 1 : 0;
 }
 
+process.on('exit', endAll); // also when this has a bug
 await main();

@@ -11,7 +11,8 @@ static void tell_all(const struct metrics_visitor *visitor)
 {
     const struct str requests[] = {STR("cloud"), STR("a \"b\"\\\n"),
                                    STR("fallback:503"), STR("200"), STR("ok")};
-    const struct str cost[] = {STR("cloud"), STR("claude-opus-4-8")};
+    const struct str cost[] = {STR("cloud"), STR("claude-opus-4-8"),
+                               STR("token")};
     const struct str local[] = {STR("local")};
     const struct str tried[] = {STR("chat"), STR("anthropic"),
                                 STR("claude-opus-4-8"), STR("")};

@@ -151,7 +151,8 @@ static void what_is_likely_to_come_begins_at_0(void **state)
                               "0\n");
     assert_has(buf_str(&out), "weir_tries_total{tier=\"local\",target=\"vllm\","
                               "result=\"failed\"} 0\n");
-    assert_has(buf_str(&out), "weir_local_wanted_total{served=\"held\"} 0\n");
+    assert_has(buf_str(&out),
+               "weir_local_wanted_total{backend=\"vllm\",served=\"held\"} 0\n");
 }
 
 static void fields_that_were_left_out_are_counted_by_name(void **state)
@@ -184,6 +185,7 @@ static void what_the_policy_wanted_local_is_counted_by_who_served(void **state)
     (void)state;
     count(0, &record); /* not wanted: not counted */
     record.wants_local = true;
+    record.wanted = STR("vllm");
     count(0, &record);
     record.was_held = true;
     count(0, &record);
@@ -194,11 +196,44 @@ static void what_the_policy_wanted_local_is_counted_by_who_served(void **state)
     record.tier = TIER_NONE;
     count(1, &record);
     (void)written();
-    assert_has(buf_str(&out), "weir_local_wanted_total{served=\"local\"} 1\n");
-    assert_has(buf_str(&out), "weir_local_wanted_total{served=\"held\"} 1\n");
-    assert_has(buf_str(&out), "weir_local_wanted_total{served=\"cloud\"} 2\n");
+    assert_has(
+        buf_str(&out),
+        "weir_local_wanted_total{backend=\"vllm\",served=\"local\"} 1\n");
     assert_has(buf_str(&out),
-               "weir_local_wanted_total{served=\"refused\"} 1\n");
+               "weir_local_wanted_total{backend=\"vllm\",served=\"held\"} 1\n");
+    assert_has(
+        buf_str(&out),
+        "weir_local_wanted_total{backend=\"vllm\",served=\"cloud\"} 2\n");
+    assert_has(
+        buf_str(&out),
+        "weir_local_wanted_total{backend=\"vllm\",served=\"refused\"} 1\n");
+}
+
+static void demand_is_counted_for_the_backend_that_was_wanted(void **state)
+{
+    struct record record = chat(TIER_CLOUD, OUTCOME_OK);
+
+    (void)state;
+    /* another one's, that a reload has taken away, and one never heard of */
+    metrics_names_add(names, NAMES_TARGET, STR("coder"));
+    record.wants_local = true;
+    record.wanted = STR("coder");
+    count(0, &record);
+    record.wanted = STR("nobody");
+    count(0, &record);
+    (void)written();
+    assert_has(
+        buf_str(&out),
+        "weir_local_wanted_total{backend=\"coder\",served=\"cloud\"} 1\n");
+    assert_has(
+        buf_str(&out),
+        "weir_local_wanted_total{backend=\"other\",served=\"cloud\"} 1\n");
+    assert_has(
+        buf_str(&out),
+        "weir_local_wanted_total{backend=\"vllm\",served=\"cloud\"} 0\n");
+    /* the cloud's backends are never wanted local */
+    assert_lacks(buf_str(&out),
+                 "weir_local_wanted_total{backend=\"anthropic\"");
 }
 
 static void who_waits_in_vain_after_a_try_is_refused_and_not_held(void **state)
@@ -207,15 +242,18 @@ static void who_waits_in_vain_after_a_try_is_refused_and_not_held(void **state)
 
     (void)state;
     record.wants_local = true;
+    record.wanted = STR("vllm");
     record.was_held = true;
     record.error = ERR_NOT_READY;
     count(0, &record);
     record.error = ERR_SATURATED;
     count(0, &record);
     (void)written();
-    assert_has(buf_str(&out), "weir_local_wanted_total{served=\"held\"} 0\n");
     assert_has(buf_str(&out),
-               "weir_local_wanted_total{served=\"refused\"} 2\n");
+               "weir_local_wanted_total{backend=\"vllm\",served=\"held\"} 0\n");
+    assert_has(
+        buf_str(&out),
+        "weir_local_wanted_total{backend=\"vllm\",served=\"refused\"} 2\n");
 }
 
 static void tokens_are_counted_as_the_backends_counted_them(void **state)
@@ -285,9 +323,32 @@ static void money_is_exact_to_the_nano_dollar(void **state)
         count(i % 2, &record);
     (void)written();
     assert_has(buf_str(&out), "weir_cost_dollars_total{tier=\"cloud\",model="
-                              "\"claude-sonnet-4-6\"} 3.00000003\n");
+                              "\"claude-sonnet-4-6\",basis=\"token\"} "
+                              "3.00000003\n");
     assert_has(buf_str(&out), "weir_unpriced_requests_total{tier=\"cloud\","
                               "model=\"claude-sonnet-4-6\"} 0\n");
+}
+
+static void what_the_cloud_would_cost_is_counted_apart(void **state)
+{
+    struct record record = chat(TIER_LOCAL, OUTCOME_OK);
+
+    (void)state;
+    record.is_priced = record.is_hourly = record.has_cloud_cost = true;
+    record.cost = 5;
+    record.cloud_cost = 100000001;
+    count(0, &record);
+    count(1, &record);
+    record.has_cloud_cost = false; /* nobody knows the tokens */
+    count(1, &record);
+    (void)written();
+    assert_has(buf_str(&out),
+               "weir_cost_dollars_total{tier=\"local\",model=\"qwen\","
+               "basis=\"hour\"} 0.000000015\n");
+    assert_has(buf_str(&out), "weir_cloud_equivalent_dollars_total{tier="
+                              "\"local\",model=\"qwen\"} 0.200000002\n");
+    assert_has(buf_str(&out), "weir_cloud_equivalent_dollars_total{tier="
+                              "\"cloud\",model=\"claude-sonnet-4-6\"} 0\n");
 }
 
 static void an_answer_without_a_price_is_counted_and_not_free(void **state)
@@ -316,6 +377,7 @@ static void other_requests_are_not_counted(void **state)
     (void)state;
     record.is_chat = false;
     record.wants_local = true;
+    record.wanted = STR("vllm");
     count(0, &record);
     assert_int_equal(written().len, before);
     assert_lacks(buf_str(&out), "} 1\n");
@@ -455,10 +517,12 @@ int main(void)
         with_shards(what_is_likely_to_come_begins_at_0),
         with_shards(fields_that_were_left_out_are_counted_by_name),
         with_shards(what_the_policy_wanted_local_is_counted_by_who_served),
+        with_shards(demand_is_counted_for_the_backend_that_was_wanted),
         with_shards(who_waits_in_vain_after_a_try_is_refused_and_not_held),
         with_shards(tokens_are_counted_as_the_backends_counted_them),
         with_shards(a_claude_has_one_name_however_it_is_spelled),
         with_shards(money_is_exact_to_the_nano_dollar),
+        with_shards(what_the_cloud_would_cost_is_counted_apart),
         with_shards(an_answer_without_a_price_is_counted_and_not_free),
         with_shards(other_requests_are_not_counted),
         with_shards(tries_and_fallbacks_are_counted_by_their_targets),

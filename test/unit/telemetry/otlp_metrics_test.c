@@ -61,7 +61,8 @@ static void tell_numbers(const struct metrics_visitor *visitor)
 {
     const struct str local[] = {STR("local"), STR("vllm"), STR("ok")};
     const struct str cloud[] = {STR("cloud"), STR("b"), STR("failed")};
-    const struct str cost[] = {STR("cloud"), STR("claude-opus-4-8")};
+    const struct str cost[] = {STR("cloud"), STR("claude-opus-4-8"),
+                               STR("token")};
     const struct str version[] = {STR("1.2.3")};
 
     metrics_tell_family(visitor, FAMILY_FALLBACKS); /* and none of it */
@@ -130,7 +131,7 @@ static void numbers_as_json(void **state)
         "{\"name\":\"weir_cost_dollars\",\"description\":\"What the answers "
         "cost, in US dollars.\",\"unit\":\"{USD}\",\"sum\":{\"dataPoints\":["
         "{\"attributes\":[" LABEL("tier", "cloud") "," LABEL(
-            "model", "claude-opus-4-8") TIMES
+            "model", "claude-opus-4-8") "," LABEL("basis", "token") TIMES
         "\"asDouble\":12.000000033999999}"
         "],\"aggregationTemporality\":2,\"isMonotonic\":true}},"
         "{\"name\":\"process_resident_memory_bytes\",\"description\":"
@@ -332,42 +333,55 @@ static void numbers_as_protobuf(void **state)
         buf_str(&shown), SHOWN_HEAD
         " metrics{ name=weir_tries description=Requests sent to backends, and "
         "how they ended. sum{" SHOWN_TIMES
-        " asInt=7" SHOWN_LABEL("tier", "local") SHOWN_LABEL("target", "vllm") SHOWN_LABEL(
-            "result",
-            "ok") " }" SHOWN_TIMES " asInt=9223372036854775807" SHOWN_LABEL("ti"
-                                                                            "e"
-                                                                            "r",
-                                                                            "cl"
-                                                                            "ou"
-                                                                            "d")
-            SHOWN_LABEL("target", "b") SHOWN_LABEL(
+        " asInt=7" SHOWN_LABEL("tier", "local") SHOWN_LABEL("target", "vllm")
+            SHOWN_LABEL(
                 "result",
-                "failed") " } aggregationTemporality=2 isMonotonic=1 } }"
-                          " metrics{ name=weir_cost_dollars description=What "
-                          "the answers cost, "
-                          "in US dollars. unit={USD} sum{" SHOWN_TIMES
-                          " asDouble=12.000000033999999" SHOWN_LABEL("tier",
-                                                                     "cloud")
-                              SHOWN_LABEL(
-                                  "model",
-                                  "claude-opus-4-8") " } "
-                                                     "aggregationTemporality=2 "
-                                                     "isMonotonic=1 } }"
-                                                     " metrics{ "
-                                                     "name=process_resident_"
-                                                     "memory_bytes "
-                                                     "description=Resident "
-                                                     "memory. unit=By "
-                                                     "gauge{" SHOWN_TIMES
-                                                     " asInt=4096 } } }"
-                                                     " metrics{ "
-                                                     "name=weir_build_info "
-                                                     "description=The version "
-                                                     "that runs. "
-                                                     "gauge{" SHOWN_TIMES
-                                                     " asInt=1" SHOWN_LABEL(
-                                                         "version",
-                                                         "1.2.3") " } } } } }");
+                "ok") " }" SHOWN_TIMES
+                      " asInt=9223372036854775807" SHOWN_LABEL("ti"
+                                                               "e"
+                                                               "r",
+                                                               "cl"
+                                                               "ou"
+                                                               "d")
+                          SHOWN_LABEL("target", "b") SHOWN_LABEL(
+                              "result",
+                              "failed") " } aggregationTemporality=2 "
+                                        "isMonotonic=1 } }"
+                                        " metrics{ name=weir_cost_dollars "
+                                        "description=What "
+                                        "the answers cost, "
+                                        "in US dollars. unit={USD} "
+                                        "sum{" SHOWN_TIMES
+                                        " asDouble=12."
+                                        "000000033999999" SHOWN_LABEL(
+                                            "tier",
+                                            "cloud") SHOWN_LABEL("model",
+                                                                 "claude-opus-"
+                                                                 "4-8")
+                                            SHOWN_LABEL(
+                                                "basis",
+                                                "token") " } "
+                                                         "aggregationTemporalit"
+                                                         "y=2 "
+                                                         "isMonotonic=1 } }"
+                                                         " metrics{ "
+                                                         "name=process_"
+                                                         "resident_"
+                                                         "memory_bytes "
+                                                         "description=Resident "
+                                                         "memory. unit=By "
+                                                         "gauge{" SHOWN_TIMES
+                                                         " asInt=4096 } } }"
+                                                         " metrics{ "
+                                                         "name=weir_build_info "
+                                                         "description=The "
+                                                         "version "
+                                                         "that runs. "
+                                                         "gauge{" SHOWN_TIMES
+                                                         " asInt=1" SHOWN_LABEL(
+                                                             "version",
+                                                             "1.2.3") " } } } "
+                                                                      "} }");
 }
 
 static void histograms_as_protobuf(void **state)

@@ -9,8 +9,8 @@ import { run, tools } from './apiserver.ts';
 import { chartNamed, lint, only, render, valuesOf } from './charts.ts';
 
 const chart = chartNamed('observability');
-const all = valuesOf(chart).find((file) => file?.endsWith('all.yaml'));
-const alone = valuesOf(chart).find((file) => file?.endsWith('dashboards-alone.yaml'));
+const all = valuesOf(chart).find((file) => file?.endsWith('all-values.yaml'));
+const alone = valuesOf(chart).find((file) => file?.endsWith('dashboards-alone-values.yaml'));
 const files = (folder: string) => readdirSync(join(chart.folder, folder)).map((name) => ({ name, text: readFileSync(join(chart.folder, folder, name), 'utf8') }));
 const groupsOf = (objects: any[]): any[] => objects.filter(({ kind }) => kind === 'PrometheusRule').flatMap(({ spec }) => spec.groups);
 const alertsOf = (objects: any[]): any[] => groupsOf(objects).flatMap(({ rules }) => rules).filter(({ alert }) => alert);

@@ -1,5 +1,6 @@
 // The chart of the local tier: what it renders, what it refuses, and its copy
 // of the weights, run by the system's shell.
+import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ApiServer, type KubeObject } from './apiserver.ts';
@@ -234,6 +235,14 @@ test('what a model says wins over the defaults, also when it is nothing', async 
   const { spec } = only(objects, 'ScaledObject');
   expect(spec.triggers.map(({ name }: any) => name)).toEqual(['demand', 'queue']);
   expect([spec.maxReplicaCount, spec.cooldownPeriod]).toEqual([7, 600]);
+});
+
+test('docs/scaling.md shows the queries that are shipped', async () => {
+  const { objects } = await render(chart, file('default'));
+  const manual = readFileSync(new URL('../../docs/scaling.md', import.meta.url), 'utf8');
+  const shown = [...manual.matchAll(/```promql\n(.*)\n```/g)].map(([, query]) => query);
+  const shipped = only(objects, 'ScaledObject').spec.triggers.filter(({ type }: any) => type === 'prometheus');
+  expect(shown).toEqual(shipped.map(({ metadata }: any) => metadata.query));
 });
 
 test('the README’s table is fresh (node platform/test/readme.ts platform/helm/vllm)', () => {

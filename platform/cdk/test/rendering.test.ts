@@ -71,7 +71,7 @@ test('what pods ask for is added up', () => {
   expect(demand(objects)).toEqual({ cpu: 1.5, memoryGiB: 2.5 });
 });
 
-describe('the command', () => {
+describe('the command', { timeout: 600_000 }, () => {
   /** A folder of stand-ins; a Service may have another port. */
   function standIns(ports: Record<string, number> = {}): string {
     const folder = scratch();

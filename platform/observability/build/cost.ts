@@ -9,7 +9,7 @@ const gpus = (range: string) => `(sum(max by (namespace, job, backend) (rate(wei
 const bill = (range: string) => `sum(rate(weir_cost_dollars_total{$R, basis="token"}[${range}])) * 3600`;
 const equivalent = (range: string) => perHour('weir_cloud_equivalent_dollars_total{$R}', range);
 const localTokens = (range: string) => `sum(rate(weir_tokens_total{$R, tier="local", type=~"input|output"}[${range}]))`;
-const gpuNodes = 'count(kube_node_status_capacity{resource="nvidia_com_gpu"} > 0)';
+const gpuNodes = 'max(inference:gpu_nodes)';
 
 const now: Panel[] = [
   {
@@ -98,7 +98,7 @@ const gpu: Panel[] = [
     title: 'A million tokens, by the price of nodes',
     about: 'The same for a cluster that scales: the GPU nodes that there are, at the price at the top of this page, by the tokens that vLLM itself counts. It has the nodes that boot and those that stand idle, too.',
     unit: 'currencyUSD', min: 0, width: 12,
-    queries: [[`1e6 / 3600 * avg_over_time(${gpuNodes}[1h:1m]) * $gpu_price / sum(rate({__name__=~"vllm:(prompt|generation)_tokens_total"}[1h]))`, 'by nodes']],
+    queries: [[`1e6 / 3600 * max(avg_over_time(inference:gpu_nodes[1h])) * $gpu_price / (sum(rate(vllm:prompt_tokens_total[1h])) + sum(rate(vllm:generation_tokens_total[1h])))`, 'by nodes']],
   },
   {
     title: 'Use of the local servers',

@@ -24,7 +24,7 @@ const now: Panel[] = [
   {
     title: 'GPU nodes',
     about: 'Nodes with GPUs: what is paid.',
-    kind: 'stat', queries: [['count(kube_node_status_capacity{resource="nvidia_com_gpu"} > 0) or vector(0)', 'nodes']],
+    kind: 'stat', queries: [['max(inference:gpu_nodes)', 'nodes']],
   },
   {
     title: 'Served cloud for want of local',
@@ -132,7 +132,7 @@ const nodes: Panel[] = [
   {
     title: 'GPU nodes without work',
     about: 'GPU nodes while no pod of the local tier runs: paid for nothing. Some minutes after a scale-down are right: Karpenter waits before it takes a node away.',
-    min: 0, thresholds: [['transparent'], ['orange', 1]], queries: [[`(count(kube_node_status_capacity{resource="nvidia_com_gpu"} > 0) unless on () (sum(kube_deployment_spec_replicas{${deployment}}) > 0)) or vector(0)`, 'nodes']],
+    min: 0, thresholds: [['transparent'], ['orange', 1]], queries: [[`(max(inference:gpu_nodes) unless on () (sum(kube_deployment_spec_replicas{${deployment}}) > 0)) or vector(0)`, 'nodes']],
   },
 ];
 

@@ -1,4 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { cheapest, costs, gpuUse, officeHours, table, type Situation } from '../lib/cost.ts';
@@ -103,6 +104,11 @@ describe('the table', () => {
     sums.forEach((sum, column) => expect(Math.abs(sum - cells.at(-1)![column]!)).toBeLessThan(0.15));
     expect(sums[0]).toBeLessThan(sums[1]!);
     expect(sums[1]).toBeLessThan(sums[2]!);
+  });
+
+  test('of the README is the one of the shipped configuration', () => {
+    const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+    expect(readme).toContain(table(shipped, prices, 160).trim());
   });
 
   test('says whose prices, of when, and where they are not of this region', () => {

@@ -12,8 +12,22 @@ const stack = built.inference;
 const vllm = releaseOf(stack, 'vllm');
 const all = rendered(own.vllm.folder, vllm);
 
-const code = { name: 'qwen2.5-coder-7b-instruct', prefix: 'coder', maxModelLen: 16384, gpus: 1, gpuMemoryMiB: 20000, maxReplicas: 2 };
-const large = { name: 'qwen2.5-72b-instruct', prefix: 'large/72b', maxModelLen: 32768, gpus: 8, gpuMemoryMiB: 39000, maxReplicas: 1 };
+const code = {
+  name: 'qwen2.5-coder-7b-instruct',
+  prefix: 'coder',
+  maxModelLen: 16384,
+  gpus: 1,
+  gpuMemoryMiB: 20000,
+  maxReplicas: 2,
+};
+const large = {
+  name: 'qwen2.5-72b-instruct',
+  prefix: 'large/72b',
+  maxModelLen: 32768,
+  gpus: 8,
+  gpuMemoryMiB: 39000,
+  maxReplicas: 1,
+};
 
 const withModels = (models: Partly<WeirConfig['models']>) =>
   stacksOf(configWith({ models, gpuPool: { maxGpus: 16 } } as Partly<WeirConfig>));
@@ -44,7 +58,12 @@ describe('the triggers', () => {
     expect(spec).toMatchObject({ minReplicaCount: 0, maxReplicaCount: 4 });
     const [demand, , hours] = spec.triggers.map(({ metadata }: any) => metadata);
     expect(demand.query).toContain('weir_local_wanted_total{namespace="router",backend="vllm"');
-    expect(hours).toEqual({ timezone: 'Europe/Berlin', start: '0 8 * * 1-5', end: '0 20 * * 1-5', desiredReplicas: '1' });
+    expect(hours).toEqual({
+      timezone: 'Europe/Berlin',
+      start: '0 8 * * 1-5',
+      end: '0 20 * * 1-5',
+      desiredReplicas: '1',
+    });
   });
 
   test('keep nothing warm if there are no office hours', () => {
@@ -60,7 +79,9 @@ describe('the pods', () => {
   test('run on the nodes of their pool, with GPUs', () => {
     const model = configWith().models.chat;
     expect(pod.nodeSelector).toEqual({ 'node.kubernetes.io/purpose': 'gpu-inference', [poolLabel]: poolName(model) });
-    expect(pod.tolerations).toEqual([{ key: 'nvidia.com/gpu', operator: 'Equal', value: 'present', effect: 'NoSchedule' }]);
+    expect(pod.tolerations).toEqual([
+      { key: 'nvidia.com/gpu', operator: 'Equal', value: 'present', effect: 'NoSchedule' },
+    ]);
     expect(pod.containers[0].resources.limits['nvidia.com/gpu']).toBe('1');
   });
 
@@ -81,7 +102,11 @@ describe('the pods', () => {
   });
 
   test('comply with the strictest level of their namespace', () => {
-    const home = one(objects(stack).map(({ object }) => object), 'Namespace', 'inference');
+    const home = one(
+      objects(stack).map(({ object }) => object),
+      'Namespace',
+      'inference',
+    );
     expect(home.metadata.labels['pod-security.kubernetes.io/enforce']).toBe('restricted');
     expect(pod.securityContext).toMatchObject({ runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } });
     for (const { securityContext } of [...pod.containers, ...pod.initContainers])
@@ -110,7 +135,11 @@ describe('the role', () => {
     const roles = ofType(stack, 'AWS::IAM::Role');
     expect(roles).toHaveLength(1);
     expect(roles[0]!.Properties['AssumeRolePolicyDocument'].Statement).toEqual([
-      { Action: ['sts:AssumeRole', 'sts:TagSession'], Effect: 'Allow', Principal: { Service: 'pods.eks.amazonaws.com' } },
+      {
+        Action: ['sts:AssumeRole', 'sts:TagSession'],
+        Effect: 'Allow',
+        Principal: { Service: 'pods.eks.amazonaws.com' },
+      },
     ]);
   });
 
@@ -119,7 +148,9 @@ describe('the role', () => {
     expect(ofType(irsa, 'AWS::EKS::PodIdentityAssociation')).toEqual([]);
     const { values } = releaseOf(irsa, 'vllm');
     expect(values.serviceAccount.annotations['eks.amazonaws.com/role-arn']).toMatch(/^dummy-vllmaccountrole\w+-arn$/);
-    const [trust] = ofType(irsa, 'AWS::IAM::Role').map(({ Properties }) => Properties['AssumeRolePolicyDocument'].Statement[0]);
+    const [trust] = ofType(irsa, 'AWS::IAM::Role').map(
+      ({ Properties }) => Properties['AssumeRolePolicyDocument'].Statement[0],
+    );
     expect(trust.Action).toBe('sts:AssumeRoleWithWebIdentity');
     expect(trust.Condition.StringEquals).toBeDefined();
     expect(statements(irsa).every(({ Action }) => Action !== '*')).toBe(true);
@@ -135,7 +166,9 @@ describe('the role', () => {
 
 describe('the bucket', () => {
   test('is encrypted with a key that rotates, closed, versioned, logged and kept', () => {
-    const [bucket] = Object.values(ofType(stack, 'AWS::S3::Bucket')).filter(({ Properties }) => Properties['LoggingConfiguration']);
+    const [bucket] = Object.values(ofType(stack, 'AWS::S3::Bucket')).filter(
+      ({ Properties }) => Properties['LoggingConfiguration'],
+    );
     expect(bucket!.DeletionPolicy).toBe('Retain');
     const { BucketEncryption, VersioningConfiguration, PublicAccessBlockConfiguration } = bucket!.Properties;
     const [rule] = BucketEncryption.ServerSideEncryptionConfiguration;
@@ -171,7 +204,9 @@ describe('more models', () => {
     for (const kind of ['Deployment', 'Service', 'ScaledObject'])
       expect(names(kind)).toEqual(['vllm', 'vllm-code', 'vllm-large']);
     for (const name of ['vllm', 'vllm-code', 'vllm-large'])
-      expect(one(objectsOf, 'Deployment', name).spec.template.spec.containers[0].image).toBe('registry.example/vllm:v0.32.0');
+      expect(one(objectsOf, 'Deployment', name).spec.template.spec.containers[0].image).toBe(
+        'registry.example/vllm:v0.32.0',
+      );
   });
 
   test('are backends of the router, by the names that their triggers ask for', () => {

@@ -179,6 +179,12 @@ test('the ALB waits for streams as long as the pods do, and less than the router
   expect(of('target-type')).toBe('ip');
 });
 
+test('no ALB is told to wait for longer than it can', async () => {
+  const { objects } = await render(chart, file('production'), ['drain.timeoutSeconds=7200']);
+  expect(podOf(objects).spec.terminationGracePeriodSeconds).toBe(7230);
+  expect(JSON.stringify(only(objects, 'Ingress').metadata)).toContain('deregistration_delay.timeout_seconds=3600,');
+});
+
 test('annotations of one’s own win over those of the ALB', async () => {
   const { objects } = await render(chart, file('production'), [
     'ingress.annotations={"alb.ingress.kubernetes.io/ssl-policy":"own","alb.ingress.kubernetes.io/group.name":"one"}',
@@ -211,6 +217,14 @@ test('the way out leads to nobody inside but those that are named', async () => 
   expect(ports).toEqual([[53, 53], [8000], [4317, 4318], [3000], [443]]);
   expect(egress.at(-1).to[0].ipBlock.except).toContain('10.0.0.0/8');
   for (const { to } of egress) expect(to.length).toBeGreaterThan(0);
+});
+
+test('what is no secret may stand in the environment', async () => {
+  const { objects } = await render(chart, undefined, [
+    'env=[{"name":"TLS_KEY","value":"/tls/tls.key"},{"name":"TZ","value":"UTC"}]',
+    'config.proxy="http://proxy:3128"',
+  ]);
+  expect(podOf(objects).env).toMatchObject({ TLS_KEY: '/tls/tls.key', TZ: 'UTC' });
 });
 
 test('an image is named by its digest, or by its tag', async () => {
@@ -252,14 +266,18 @@ test.each(refused)('it refuses %s', async (_, sets, words) => {
 });
 
 test.each([
-  ['config.backends=[{"name":"a","tier":"cloud","url":"https://a","api_key":"hunter2"}]', 'config.backends[0].api_key'],
-  ['config.keys=[{"name":"a","secret":"hunter2"}]', 'config.keys[0].secret'],
-  ['config.admin={"token":"hunter2"}', 'config.admin.token'],
-])('it refuses a secret itself, and does not repeat it: %s', async (set, place) => {
+  ['config.backends=[{"name":"a","tier":"cloud","url":"https://a","api_key":"hunter2"}]', 'config.backends[0].api_key holds a secret itself'],
+  ['config.keys=[{"name":"a","secret":"hunter2"}]', 'config.keys[0].secret holds a secret itself'],
+  ['config.admin={"token":"hunter2"}', 'config.admin.token holds a secret itself'],
+  ['config.proxy="http://me:hunter2@proxy:3128"', 'a proxy in config bears its password'],
+  ['env=[{"name":"ANTHROPIC_API_KEY","value":"hunter2"}]', 'env holds the value of ANTHROPIC_API_KEY itself'],
+  ['otel.env={"OTEL_EXPORTER_OTLP_HEADERS":"Authorization=hunter2"}', 'OTEL_EXPORTER_OTLP_HEADERS bears secrets'],
+  ['langfuse.env={"LANGFUSE_SECRET_KEY":"hunter2"}', 'LANGFUSE_SECRET_KEY bears secrets'],
+])('it refuses a secret itself, and does not repeat it: %s', async (set, words) => {
   const error: Error = await render(chart, undefined, [set]).then(
     () => expect.unreachable('it was taken'),
     (caught) => caught,
   );
-  expect(error.message).toContain(`${place} holds a secret itself`);
+  expect(error.message).toContain(words);
   expect(error.message).not.toContain('hunter2');
 });

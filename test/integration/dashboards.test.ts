@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually, hello, localState, long, Raw, chatRequest, Sim, Weir } from './harness.ts';
 import { exposition, type Job, jobs } from './platform-samples.ts';
-import { type Job as Scraped, Prometheus, type Series } from './prometheus.ts';
+import { type Job as Scraped, Prometheus, scraping, type Series } from './prometheus.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const home = join(root, 'platform/observability');
@@ -198,8 +198,7 @@ beforeAll(async () => {
   cluster.listen(0, '127.0.0.1');
   await once(cluster, 'listening');
   const all = targets((cluster.address() as AddressInfo).port);
-  prometheus = await Prometheus.start(all, '1s', undefined, ruleFiles);
-  await eventually('all is up', async () => Number((await prometheus.query('count(up == 1)'))[0]?.value[1]) === all.length, 60_000);
+  prometheus = await Prometheus.start(scraping(all, '1s', ruleFiles), all.length);
   // a series whose first sample is not 0 shows what comes after it alone
   await liveThroughAll();
   await scraped();

@@ -2,7 +2,7 @@
 // (the stand-ins) and `weir serve` (the router).
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -53,6 +53,16 @@ export async function eventually<T>(
     if (Date.now() > end) throw new Error(`never came true: ${what}`);
     await sleep(20);
   }
+}
+
+/** A port that nobody has, a moment ago at least. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 export function sleep(ms: number): Promise<void> {

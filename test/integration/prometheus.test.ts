@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readText } from './exposition.ts';
 import { eventually, hello, Sim, Weir } from './harness.ts';
-import { Prometheus } from './prometheus.ts';
+import { Prometheus, scraping } from './prometheus.ts';
 
 // --- the load ----------------------------------------------------------------
 
@@ -149,7 +149,7 @@ let prometheus: Prometheus;
 beforeAll(async () => {
   sim = await Sim.start('--tokens-per-second', '1000');
   weir = await Weir.between(sim, { WEIR_WORKERS: '2', LEDGER_PATH: join(folder, 'ledger.db') });
-  prometheus = await Prometheus.start([{ name: 'weir', targets: [{ port: weir.port }] }]);
+  prometheus = await Prometheus.start(scraping([{ name: 'weir', targets: [{ port: weir.port }] }]));
   await load(weir.port, total, tally);
 }, 120_000);
 afterAll(async () => {

@@ -1,20 +1,11 @@
-// A real Prometheus on a free loopback port.
+// A real Prometheus on a loopback port that it chooses, with a configuration of
+// the test's own.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { adopt, eventually } from './harness.ts';
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 export interface Series {
   metric: Record<string, string>;
@@ -31,39 +22,36 @@ export interface Job {
   targets: { port: number; labels?: Record<string, string> }[];
 }
 
+/** A configuration that scrapes them, and evaluates the rules of these files. */
+export function scraping(jobs: Job[], interval = '500ms', rules: string[] = []): string {
+  // JSON is YAML, too
+  return JSON.stringify({
+    global: { scrape_interval: interval, evaluation_interval: '1s' },
+    rule_files: rules,
+    scrape_configs: jobs.map(({ name, path, honorsLabels, targets }) => ({
+      job_name: name,
+      metrics_path: path ?? '/metrics',
+      honor_labels: honorsLabels ?? false,
+      static_configs: targets.map(({ port, labels }) => ({ targets: [`127.0.0.1:${port}`], labels })),
+    })),
+  });
+}
+
 export class Prometheus {
-  private readonly folder = mkdtempSync(join(tmpdir(), 'prometheus-'));
   private child: ChildProcess | undefined;
   private said = '';
 
   private constructor(
-    private readonly port: number,
-    jobs: Job[],
-    interval: string,
-    rules: string[],
-  ) {
-    const config = {
-      global: { scrape_interval: interval, evaluation_interval: '1s' },
-      rule_files: rules,
-      scrape_configs: jobs.map(({ name, path, honorsLabels, targets }) => ({
-        job_name: name,
-        metrics_path: path ?? '/metrics',
-        honor_labels: honorsLabels ?? false,
-        static_configs: targets.map(({ port, labels }) => ({ targets: [`127.0.0.1:${port}`], labels })),
-      })),
-    };
-    writeFileSync(this.config, JSON.stringify(config)); // which is YAML, too
-  }
+    private readonly folder: string,
+    private port: number, // 0 until it has chosen one
+  ) {}
 
-  /** `rules` are files of rules. */
-  static async start(jobs: Job[], interval = '500ms', port?: number, rules: string[] = []): Promise<Prometheus> {
-    const prometheus = new Prometheus(port ?? (await freePort()), jobs, interval, rules);
-    await prometheus.resume();
+  /** Ready when so many of its targets are up. */
+  static async start(config: string, targets = 1, port = 0): Promise<Prometheus> {
+    const prometheus = new Prometheus(mkdtempSync(join(tmpdir(), 'prometheus-')), port);
+    writeFileSync(join(prometheus.folder, 'prometheus.yml'), config);
+    await prometheus.resume(targets);
     return prometheus;
-  }
-
-  private get config(): string {
-    return join(this.folder, 'prometheus.yml');
   }
 
   get url(): string {
@@ -91,34 +79,42 @@ export class Prometheus {
     );
   }
 
-  /** Starts it, with what it knows from before; until something is scraped. */
-  async resume(): Promise<void> {
+  /** Starts it, again on its port and with what it knows from before. */
+  async resume(targets = 1): Promise<void> {
     const child = spawn(
       'prometheus',
       [
-        `--config.file=${this.config}`,
+        `--config.file=${join(this.folder, 'prometheus.yml')}`,
         `--storage.tsdb.path=${join(this.folder, 'data')}`,
         `--web.listen-address=127.0.0.1:${this.port}`,
         '--enable-feature=exemplar-storage',
-        '--log.level=warn',
       ],
       { stdio: ['ignore', 'ignore', 'pipe'] },
     );
     this.child = child;
     adopt(child);
-    child.stderr!.on('data', (bytes) => (this.said += bytes));
-    await eventually('Prometheus scrapes', async () => {
-      if (child.exitCode !== null) throw new Error(`prometheus ended:\n${this.said}`);
-      const up = await this.query('up == 1').catch(() => []);
-      return up.length > 0;
-    }, 30_000);
+    child.stderr!.on('data', (bytes) => {
+      this.said += bytes;
+      this.port ||= Number(/"Listening on" address=127\.0\.0\.1:(\d+)/.exec(this.said)?.[1] ?? 0);
+    });
+    await eventually(
+      'Prometheus scrapes',
+      async () => {
+        if (child.exitCode !== null) throw new Error(`prometheus ended:\n${this.said}`);
+        if (this.port === 0) return false;
+        const up = await this.query('count(up == 1)').catch(() => []);
+        return Number(up[0]?.value[1]) >= targets;
+      },
+      30_000,
+    );
   }
 
   /** Ends it; what it knows stays. */
   async halt(): Promise<void> {
-    if (this.child?.exitCode !== null) return;
-    const gone = once(this.child, 'exit');
-    this.child.kill('SIGTERM');
+    const child = this.child;
+    if (child === undefined || child.exitCode !== null) return;
+    const gone = once(child, 'exit');
+    child.kill('SIGTERM');
     await gone;
   }
 

@@ -3,9 +3,9 @@
 // stand-ins for vLLM; the ScaledObjects of platform/helm/vllm, and what KEDA
 // and the HPA make of them.
 import { fileURLToPath } from 'node:url';
-import { eventually, hello, Sim, sleep, Weir } from './harness.ts';
+import { eventually, freePort, hello, Sim, sleep, Weir } from './harness.ts';
 import { LocalTier } from './local-tier.ts';
-import { freePort, type Job, Prometheus } from './prometheus.ts';
+import { type Job, Prometheus, scraping } from './prometheus.ts';
 import { renderChart, type ScaledObject, scaledObjects } from './scaled-object.ts';
 import { Scaler } from './scaler.ts';
 
@@ -165,7 +165,7 @@ export class World {
     world.cloud = await Sim.start();
     world.config = configOf(models, ports, world.cloud.anthropic);
     world.routers = await Promise.all(world.routerPorts.map((_, i) => world.startRouter(i)));
-    world.prometheus = await Prometheus.start(jobsOf(world.routerPorts, models, ports), '250ms', prometheus);
+    world.prometheus = await Prometheus.start(scraping(jobsOf(world.routerPorts, models, ports), '250ms'), 1, prometheus);
     await eventually('Prometheus has seen the routers twice', async () => {
       const looks = Object.values(models).map(({ object }) => world.prometheus.query(object.spec.triggers[0]!.metadata.query!));
       return (await Promise.all(looks)).every((found) => found.length === 1);

@@ -17,9 +17,9 @@ from locust.env import Environment
 from locust.runners import LocalRunner
 
 from answer import Answer, read_stream, read_whole
-from control import StandIns
+from control import StandIns, metrics, total
 from report import Check, Report
-from tally import Tally
+from tally import BACKENDS, Tally
 
 PROGRESS_S = 10
 PATH = "/v1/chat/completions"
@@ -95,11 +95,25 @@ class Scenario:
             greenlet.kill()
         seconds = self.now()
         findings = self.conclude(self)
+        counted = [self.counted_check()] if self.stand_ins else []  # elsewhere others may be counted, too
         report = Report(self.name, self.says, self.profile, self.target, seconds, self.tally,
-                        [*findings.checks, *self.broken], findings.details, findings.pages)
+                        [*findings.checks, *counted, *self.broken], findings.details, findings.pages)
         report.write(os.environ.get("LOAD_OUT", "build/load"))
         print(report.as_text(), flush=True)
         environment.process_exit_code = 0 if report.is_ok else 1
+
+    def counted_check(self) -> Check:
+        """The router counts an answer at its end, a moment after the caller has it."""
+        seen = {tier: len(self.tally.ok.by(tier)) for tier in BACKENDS}
+        counted: dict[str, float] = {}
+        for _ in range(50):
+            samples = metrics(self.target)["weir_requests_total"]
+            counted = {tier: total(samples, tier=tier, outcome="ok") for tier in BACKENDS}
+            if counted == seen:
+                break
+            gevent.sleep(0.1)
+        return Check("the router's weir_requests_total counts what callers saw: " + ", ".join(
+            f"{counted[tier]:g} {tier}, seen {seen[tier]}" for tier in BACKENDS), counted == seen)
 
     # --- beside the users ---
 

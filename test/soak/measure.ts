@@ -55,7 +55,9 @@ export function checkMemory(samples: Sample[], sent: number, must: (what: string
 export type Counters = Record<string, number>;
 
 export async function counters(weir: Weir): Promise<Counters> {
-  const text = await (await fetch(`${weir.url}/metrics`)).text();
+  const page = async () => (await fetch(`${weir.url}/metrics`)).text();
+  // a kept connection may be closed just when it is used again
+  const text = await page().catch(page);
   const lines = text.split('\n').filter((l) => l.startsWith('weir_'));
   return Object.fromEntries(lines.map((l) => [l.slice(0, l.lastIndexOf(' ')), Number(l.split(' ').at(-1))]));
 }

@@ -15,7 +15,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { eventually, sleep, type Weir } from '../integration/harness.ts';
+import { endAll, eventually, sleep, type Weir } from '../integration/harness.ts';
 import { agent, races, send, Tally } from './callers.ts';
 import { randomFrom, Troubles } from './faults.ts';
 import { kinds, pick, type RequestKind } from './kinds.ts';
@@ -26,7 +26,9 @@ import { open, type Stage } from './stage.ts';
 const seconds = Number(process.env.SOAK_SECONDS ?? 1800);
 const seed = Number(process.env.SOAK_SEED ?? 1);
 const out = process.env.SOAK_OUT ?? 'build/soak.txt';
-const MOST_OPEN = 2000;
+/** On a machine that others keep busy, callers wait for each other from here on:
+ * what is under way must not pile up. */
+const MOST_OPEN = 300;
 const LOOK_MS = 1000;
 const TELL_MS = 30_000;
 
@@ -69,14 +71,16 @@ class Soak {
   }
 
   async run(rate: number): Promise<void> {
-    const beside = [
+    const beside = Promise.all([
+      this.troubles.watchMachine(),
       ...(['near-0', 'near-1', 'far'] as const).map((name) => this.troubles.run(name)),
       this.reloadNowAndThen(randomFrom(seed + 2)),
       this.sendReceiversAway(randomFrom(seed + 3)),
       this.look(),
-    ];
+    ]);
+    beside.catch(() => this.stop()); // it is awaited below
     await this.load(rate).finally(() => this.stop());
-    await Promise.all(beside);
+    await beside;
   }
 
   stop(): void {
@@ -89,10 +93,12 @@ class Soak {
     const began = Date.now();
     const open = new Set<Promise<void>>();
     let due = 0;
-    for (let now = began; now < began + seconds * 1000; now = Date.now()) {
+    for (let now = began; this.goesOn && now < began + seconds * 1000; now = Date.now()) {
       if (this.weir.exit !== undefined) throw new Error(`the router has ended: ${this.weir.exit}\n${this.weir.log.join('\n')}`);
-      for (; due < ((now - began) / 1000) * rate; due++) {
-        if (open.size > MOST_OPEN) throw new Error(`${MOST_OPEN} requests are under way`);
+      const arrears = ((now - began) / 1000) * rate;
+      // what could not be sent in time is not made up for
+      due = Math.max(due, arrears - rate / 10);
+      for (; due < arrears && open.size < MOST_OPEN; due++) {
         const one: Promise<void> = this.one(pick(random)).then(() => void open.delete(one));
         open.add(one);
       }
@@ -242,7 +248,8 @@ async function play(stage: Stage, records: Records, summary: Summary): Promise<v
   lines.push(
     `${seconds} s, ${rate.toFixed(0)} requests/s, seed ${seed}: ${tally.sent} requests, ${faults} faults of ` +
       `${Object.keys(troubles.counts).length} kinds, ${reloads.asked} reloads, receivers away ${soak.awayTimes} times, ` +
-      `${races.count} sent again on a new connection`,
+      `${races.count} sent again on a new connection; the machine was too busy ${troubles.starved.times} times, ` +
+      `for ${(troubles.starved.ms / 1000).toFixed(0)} s`,
     '',
     ...tally.table(),
     '',
@@ -282,4 +289,5 @@ async function main(): Promise<void> {
   process.exitCode = summary.isBroken ? 1 : 0;
 }
 
+process.on('exit', endAll); // also when this has a bug
 await main();

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { charts, own, services, type Chart } from '../lib/charts.ts';
 import { stackNames } from '../lib/stacks.ts';
 import { secretName, secretStore } from '../lib/secrets.ts';
-import { objects, ofType, releaseOf, releases, text } from './installed.ts';
+import { objects, ofType, releaseOf, releases } from './installed.ts';
 import { configWith, stacksOf } from './synth.ts';
 
 const config = configWith({ observability: { langfuse: { database: 'rds' } } });
@@ -76,7 +76,7 @@ describe('no secret is written down', () => {
   });
 
   test('and what External Secrets copies exists, but for the key from Anthropic', () => {
-    const made = stacks.flatMap((stack) => ofType(stack, 'AWS::SecretsManager::Secret')).map(({ Properties }) => text(Properties['Name']));
+    const made = stacks.flatMap((stack) => ofType(stack, 'AWS::SecretsManager::Secret')).map(({ Properties }) => Properties['Name']);
     expect(new Set(made).size).toBe(made.length);
     const wanted = stacks
       .flatMap((stack) => objects(stack, 'ExternalSecret'))

@@ -50,13 +50,15 @@ export const scratch = (): string => mkdtempSync(join(inject('scratch'), 'a-'));
 // Modules are loaded anew for each file; what is global is not.
 const cache: Map<string, Built> = ((globalThis as Record<string, unknown>)['weirStacks'] ??= new Map()) as never;
 
+/** An app with the feature flags of cdk.json. */
+export const newApp = (): App => new App({ context: { ...cdkJson.context }, outdir: scratch() });
+
 /** Not to be changed by a test: others look at the same. */
 export function stacksOf(config: WeirConfig = shipped): Built {
   const key = JSON.stringify(config);
   const known = cache.get(key);
   if (known) return known;
-  const app = new App({ context: { ...cdkJson.context }, outdir: scratch() });
-  const built = build(config, app);
+  const built = build(config, newApp());
   cache.set(key, built);
   return built;
 }

@@ -31,10 +31,10 @@ fi
 set --
 while read -r sum name; do
     name=${name#\*}
+    [ -n "$name" ] || die "a line of SHA256SUMS is none of sha256sum's: $sum"
     case /$name/ in
     */../* | //* | *[*?[]*) die "SHA256SUMS names what is no plain file of the folder: $name" ;;
     esac
-    [ -n "$name" ] || die "a line of SHA256SUMS is none of sha256sum's: $sum"
     set -- "$@" --include "${name#./}"
 done <"$sums"
 [ $# -gt 0 ] || die "SHA256SUMS is empty"

@@ -42,7 +42,6 @@
 - { name: FLASHINFER_WORKSPACE_BASE, value: /cache }
 {{- if .root.Values.tracing.endpoint }}
 - { name: OTEL_SERVICE_NAME, value: {{ .model.name }} }
-- { name: OTEL_EXPORTER_OTLP_TRACES_INSECURE, value: "true" }
 {{- end }}
 {{- with .model.env }}
 {{ toYaml . }}
@@ -121,7 +120,7 @@ capabilities: { drop: [ALL] }
 - name: models
   emptyDir: { sizeLimit: {{ .model.weights.sizeLimit }} }
 - name: fetch
-  configMap: { name: vllm-fetch, defaultMode: 0555 }
+  configMap: { name: vllm-fetch }
 {{- end }}
 - name: cache
   emptyDir: { sizeLimit: 10Gi }

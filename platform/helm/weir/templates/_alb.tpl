@@ -1,9 +1,10 @@
 {{/* The annotations of the AWS Load Balancer Controller.  Streams are long and
-of unequal length: the target with the fewest of them gets the next request. */}}
+of unequal length: the target with the fewest of them gets the next request.
+No ALB waits for more than an hour. */}}
 {{- define "weir.alb" -}}
 {{- $alb := .Values.ingress.alb -}}
 {{- $leave := $alb.deregistrationDelaySeconds -}}
-{{- if kindIs "invalid" $leave }}{{ $leave = include "weir.grace" . }}{{ end -}}
+{{- if kindIs "invalid" $leave }}{{ $leave = min 3600 (include "weir.grace" .) }}{{ end -}}
 alb.ingress.kubernetes.io/scheme: {{ $alb.scheme }}
 alb.ingress.kubernetes.io/target-type: ip
 alb.ingress.kubernetes.io/backend-protocol-version: HTTP1

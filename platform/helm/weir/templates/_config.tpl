@@ -65,6 +65,27 @@ langfuse.secret_key: secret.keys (LANGFUSE_SECRET_KEY)
 {{- end -}}
 {{- end -}}
 
+{{/* Secrets in other places, where most values are none. */}}
+{{- define "weir.plainSecrets" -}}
+{{- range .Values.env -}}
+{{- if and .value (regexMatch "(KEY|TOKEN|SECRET|PASSWORD|HEADERS)$" .name) (not (regexMatch "^(/|file:)" .value)) -}}
+{{- fail (printf "env holds the value of %s itself: use valueFrom, or secret.keys" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- range $name, $_ := merge (dict) .Values.otel.env .Values.langfuse.env -}}
+{{- if regexMatch "(KEY|HEADERS)$" $name -}}
+{{- fail (printf "%s bears secrets: put it into the Secret, and into secret.keys" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- $proxies := list .Values.config.proxy -}}
+{{- range .Values.config.backends }}{{ $proxies = append $proxies .proxy }}{{ end -}}
+{{- range $proxies -}}
+{{- if and . (regexMatch "://[^/]*:[^/]*@" .) (not (contains "${" .)) -}}
+{{- fail "a proxy in config bears its password: write the whole of it as ${NAME}, and name that in secret.keys" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Mistakes that a schema does not see, before anything is installed. */}}
 {{- define "weir.checks" -}}
 {{- range $path, $by := include "weir.owned" . | fromYaml -}}
@@ -83,6 +104,7 @@ langfuse.secret_key: secret.keys (LANGFUSE_SECRET_KEY)
 {{- $value := index (index $.Values.config $section | default dict) $option -}}
 {{- include "weir.reference" (dict "place" (printf "config.%s.%s" $section $option) "value" $value "root" $) -}}
 {{- end -}}
+{{- include "weir.plainSecrets" . -}}
 {{- $known := include "weir.secretKeys" . | fromJsonArray -}}
 {{- range .Values.env }}{{ $known = append $known .name }}{{ end -}}
 {{- range regexFindAll "\\$\\{[A-Za-z_][A-Za-z0-9_]*\\}" (toYaml .Values.config) -1 -}}

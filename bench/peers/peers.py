@@ -16,12 +16,12 @@ NAMES = list(LABELS)
 MAKERS = ("switchyard", "portkey", "litellm")  # of gateways that know what a chat is
 
 ABSENT = {
-    "Bifrost": "the Go module proxy has no github.com/maximhq/bifrost/transports (asked for the list and for v1.6.4: "
-               "“403 Forbidden … This module version is not available”), and its npm package @maximhq/bifrost "
-               "holds no program but fetches one from elsewhere when it is run",
-    "GoModel": "the Go module proxy has no github.com/enterpilot/gomodel (asked for the list and for v0.1.89: "
-               "“403 Forbidden … This module version is not available”)",
-    "agentgateway, Envoy AI Gateway": "neither is a package of PyPI, npm or crates.io: they come as container images",
+    "Bifrost": "the Go module proxy refuses github.com/maximhq/bifrost/transports (its list, and v1.6.4: “403 Forbidden "
+               "… This module version is not available”), and the npm package @maximhq/bifrost holds no program: "
+               "it downloads one when it is run",
+    "GoModel": "the Go module proxy refuses github.com/enterpilot/gomodel (its list, and v0.1.89) with the same words",
+    "agentgateway": "it is no package of crates.io, npm or PyPI",
+    "Envoy AI Gateway": "it needs an Envoy, which none of them has",
 }
 
 LITELLM = """\

@@ -25,9 +25,9 @@ def short(value):
     return number(value, 0 if value >= 100 else 1 if value >= 10 else 2)
 
 
-def cells_of(row, figure):
-    """One row of a table: a figure at each number of connections."""
-    return [figure(cell) if cell and "failed" not in cell else f"**failed**: {cell['failed']}" if cell else ""
+def cells_of(row, figure, is_first=False):
+    """One row of a table: a figure at each number of connections, or why there is none."""
+    return [figure(cell) if "failed" not in cell else f"**failed**: {cell['failed']}" if is_first else "–"
             for cell in row]
 
 
@@ -43,7 +43,8 @@ def table(points, about):
     for name in points[0]["gateways"]:
         row = [point["gateways"][name] for point in points]
         last = row[-1]
-        texts = cells_of(row, lambda cell: f"{short(cell['p50_us'] / 1e3)} / {short(cell['p99_us'] / 1e3)}")
+        texts = cells_of(row, lambda cell: f"{short(cell['p50_us'] / 1e3)} / {short(cell['p99_us'] / 1e3)}",
+                         is_first=True)
         texts += cells_of(row, lambda cell: number(cell["rate"]))
         texts += cells_of(row, lambda cell: number(cell["cpu_us"]) if name != "direct" else "")
         texts += [times(last.get("weir_rate")), times(last.get("cpu_of_weir") or None, " ×")]
@@ -131,7 +132,7 @@ def text_of(results):
         tables.append(table([p for p in points if (p["kind"], p["pair"]) == key], about))
     head = (f"{about['date']}, {about['processor']}, Linux {about['kernel']}; medians of {about['rounds']} rounds in "
             f"{about['seconds']} s; load average before {about['load_before']:.1f}.\n")
-    absent = "".join(f"- {name} is not here: {why}\n" for name, why in peers.ABSENT.items())
+    absent = "".join(f"- Not here: {name}: {why}.\n" for name, why in peers.ABSENT.items())
     return "\n".join([head, about_gateways(results), *tables, targets(results), absent])
 
 

@@ -84,7 +84,7 @@ test('a backend whose probes lie gets one trial after the other', async () => {
   await sim.fault('vllm', { fault: 'status', status: 500 }); // its /health is fine
   const before = (await sim.state('vllm')).requests;
   const end = Date.now() + 1500;
-  while (Date.now() < end) expect(await ask()).toMatch(/^cloud fallback:(500|resting)$/);
+  while (Date.now() < end) expect(await ask()).toMatch(/^cloud fallback:(500|resting|ramping)$/);
   // rests of 300, 600 and 1200 ms: the failure and two trials, and no more
   const tries = (await sim.state('vllm')).requests - before;
   expect(tries).toBeGreaterThanOrEqual(2);

@@ -71,6 +71,7 @@ test('who waits is served in its turn, whatever worker it came to', async () => 
 });
 
 test('who is pinned waits for its hold time and gets 503 with Retry-After', async () => {
+  await sim.fault('vllm', { fault: 'slow', ms: 3000 }); // longer than it takes to ask
   await start({ HOLD_TIMEOUT: '150ms', RETRY_AFTER: '2100ms', QUEUE_TIMEOUT: '30s' });
   const first = [ask(localOnly), ask(localOnly)];
   await eventually('it is full', async () => (await inFlight()) === 2);

@@ -332,7 +332,7 @@ test.each(programs)('%s: --help, and a command line that is wrong', async (progr
     expect(wrong.err).toMatch(new RegExp(`\n  try: node ${program}\\.ts --help\n$`));
     expect([wrong.out, wrong.status]).toEqual(['', 2]);
   }
-});
+}, 120_000); // three starts of Node
 
 test.each(programs)('%s: a router that is not there', async (program) => {
   // a port that was free a moment ago

@@ -4,7 +4,8 @@ PRESET ?= dev
 export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
 
 .PHONY: help run test test-platform lint install image fuzz workloads load soak \
-        outage scale-from-zero bench bench-instructions format clean build
+        outage scale-from-zero bench bench-instructions bench-peers format clean \
+        build
 
 help:
 	@echo 'make run      set up, build, and serve: on stand-ins, or on the backends'
@@ -17,6 +18,8 @@ help:
 	@echo '              or on the router at ROUTER_URL'
 	@echo 'make bench    what a hop costs, beside HAProxy and nginx'
 	@echo '              [BENCH_ROUNDS=3 BENCH_ONLY=streams,100]'
+	@echo 'make bench-peers   beside LiteLLM, Portkey and Switchyard, installed for it'
+	@echo '              [BENCH_ROUNDS=5 BENCH_ONLY=portkey]'
 	@echo 'make bench-instructions   instructions per request; fails above +3 %'
 	@echo 'make soak     half the peak rate with random faults, for SOAK_SECONDS (1800)'
 	@echo 'make outage   a collector that is away under load, for OUTAGE_SECONDS (60)'
@@ -58,6 +61,13 @@ bench bench-instructions: build/release/weir
 	@cmake --preset release -DWEIR_BENCH=ON >/dev/null
 	@cmake --build --preset release
 	@bench/$(if $(filter bench,$@),run,instructions)
+
+bench-peers: build/release/weir
+	@scripts/setup peers
+	@bench/peers/setup
+	@cmake --preset release -DWEIR_BENCH=ON >/dev/null
+	@cmake --build --preset release
+	@bench/peers/run
 
 workloads:
 	@scripts/setup workloads

@@ -2,6 +2,7 @@
 
 Everything is written into one temporary folder and listens on loopback only.
 """
+import glob
 import json
 import os
 import random
@@ -17,6 +18,7 @@ TEXTS = os.path.join(HERE, "texts")
 BUILD = os.path.join(ROOT, "build", "release")
 CLAUDE = "claude-sonnet-4-6"
 STREAMS_MAX = 9000
+GOOD = b"hold back floods"  # how the mock's answer ends
 
 # What comes in, for whom, and what the answer must be: texts/NAME.whole, .event
 PAIRS = {
@@ -163,16 +165,17 @@ def body(pair, size, stream=""):
     return json.dumps(asked, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def request(folder, pair, size, stream=""):
-    """Writes one into a file.  Returns its path."""
+def request(folder, pair, size, stream="", fields="", name=""):
+    """Writes one into a file, with `fields` in its head.  Returns its path."""
     content = body(pair, size, stream)
-    path = os.path.join(folder, f"{pair} {size}{stream}")
+    path = os.path.join(folder, f"{name}{pair} {size}{stream}")
     with open(path, "wb") as file:
         file.write(b"POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\n"
                    b"User-Agent: OpenAI/Python 2.8.0\r\nAccept: application/json\r\n"
                    b"Authorization: Bearer unused\r\nContent-Type: application/json\r\n"
                    b"X-Stainless-Lang: python\r\nX-Stainless-Runtime: CPython\r\n"
-                   b"Content-Length: %d\r\n\r\n%s" % (PATHS[PAIRS[pair][0]].encode(), len(content), content))
+                   b"%sContent-Length: %d\r\n\r\n%s"
+                   % (PATHS[PAIRS[pair][0]].encode(), fields.encode(), len(content), content))
     return path
 
 
@@ -198,17 +201,22 @@ def stop(process):
             process.wait()
 
 
-def answers(port):
-    """Is a request answered?"""
+def answers(port, fields=""):
+    """Is a request answered, and with what the mock says?"""
+    found = b""
     try:
         with socket.create_connection(("127.0.0.1", port), 1) as probe:
             content = body("chat", 200)
             probe.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                          b"Authorization: Bearer unused\r\n"
                           b"Content-Type: application/json\r\nConnection: close\r\n"
-                          b"Content-Length: %d\r\n\r\n%s" % (len(content), content))
-            return probe.recv(12) == b"HTTP/1.1 200"
+                          b"%sContent-Length: %d\r\n\r\n%s" % (fields.encode(), len(content), content))
+            probe.settimeout(30)  # some load what they need with the first request
+            while GOOD not in found and (piece := probe.recv(65536)):
+                found += piece
     except OSError:
         return False
+    return found.startswith(b"HTTP/1.1 200") and GOOD in found
 
 
 class Mock:
@@ -228,12 +236,15 @@ class Mock:
 
 class Gateway:
     """One gateway in front of the mock; `start_ms` is the time to its first answer."""
+    patience_s = 60
 
     def __init__(self, kind, folder, backend, pin, workers=1, tls=None, log="warn", wrap=None,
                  as_it_comes=False, parts=(), share=1):
         """`parts` of telemetry are on: see PARTS."""
         self.port = free_port()
         self.process = None
+        self.fields = {}  # of a request's head, by its pair: where a gateway wants some
+        self.environment = {"PATH": os.environ["PATH"], **telemetry(folder, backend, parts, share)}
         self.as_it_comes = as_it_comes
         if kind == "direct":
             self.port, self.start_ms = backend, 0
@@ -241,11 +252,10 @@ class Gateway:
         command = getattr(self, "_" + kind)(folder, backend, workers, tls, log)
         self.errors = open(os.path.join(folder, kind + ".stderr"), "ab")
         began = time.perf_counter()
-        self.process = subprocess.Popen(pin + (wrap or []) + command, stderr=self.errors,
-                                        env={"PATH": os.environ["PATH"],
-                                             **telemetry(folder, backend, parts, share)})
-        while not answers(self.port):
-            if self.process.poll() is not None or time.perf_counter() - began > 60:
+        self.process = subprocess.Popen(pin + (wrap or []) + command, stdout=self.errors,
+                                        stderr=self.errors, env=self.environment)
+        while not answers(self.port, self.fields.get("chat", "")):
+            if self.process.poll() is not None or time.perf_counter() - began > self.patience_s:
                 stop(self.process)
                 raise SystemExit(f"bench: {kind} does not start:\n" + open(self.errors.name).read())
             time.sleep(0.0005)
@@ -290,8 +300,11 @@ class Gateway:
         if self.process is None:
             return []
         found = [self.process.pid]
-        with open(f"/proc/{found[0]}/task/{found[0]}/children", encoding="ascii") as file:
-            return found + [int(pid) for pid in file.read().split()]
+        for pid in found:  # which grows meanwhile
+            for path in glob.glob(f"/proc/{pid}/task/*/children"):
+                with open(path, encoding="ascii") as file:
+                    found += [int(child) for child in file.read().split()]
+        return found
 
     def rss_mb(self):
         total = 0
@@ -307,7 +320,7 @@ class Gateway:
 def load_command(pin, port, request_path, expected, **options):
     """`options` are the load generator's letters, see bench/load.c."""
     command = pin + [os.path.join(BUILD, "bench", "bench_load"), "-p", str(port),
-                     "-q", request_path, "-e", expected]
+                     "-q", request_path, "-l" if expected.endswith(".lines") else "-e", expected]
     for letter, value in options.items():
         for each in value if isinstance(value, list) else [value]:
             command += ["-" + letter, str(each)]

@@ -3,12 +3,13 @@
  *   (none)   each connection asks again as soon as it has its answer
  *   -r N     N requests a second, each timed from when it was due
  *   -f 0     each connection holds one endless stream
+ *   -f N     the answers are streams of N events
  *   -n N     N answers and the end, for counting instructions
  *
  * After the warm-up (-w) the measured window begins: counters are set to zero
  * and the gateway's processor time (-g) is read, and again at the end.  Every
- * answer is compared with what it must be (-e): see reader.h.  Prints one
- * JSON object. */
+ * answer is compared with what it must be (-e, or -l its lines): see reader.h.
+ * Prints one JSON object. */
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -145,6 +146,11 @@ static void ask(uint64_t due_us)
     link_write(link);
 }
 
+static bool is_endless(void)
+{
+    return options.is_stream && options.expected.frames == 0;
+}
+
 static void take_answer(struct link *link)
 {
     if (link->reader.state == READER_BAD) {
@@ -153,7 +159,7 @@ static void take_answer(struct link *link)
         return;
     }
     state.answers++;
-    if (!options.is_stream)
+    if (!is_endless())
         figures_add(&state.figures, clock_us() - link->due_us);
     link_idle(link);
 }
@@ -178,7 +184,7 @@ static void link_read(struct link *link)
     (void)reader_feed(&link->reader, (struct str){buffer, (size_t)n});
     frames = link->reader.frames - frames;
     state.frames += frames;
-    if (options.is_stream && frames > 0) {
+    if (is_endless() && frames > 0) {
         uint64_t now = clock_us();
 
         /* the gap since the last event; held back, they come in bunches */
@@ -209,7 +215,7 @@ static void ask_what_is_due(uint64_t now)
 
         if (options.count > 0 && state.asked == options.count)
             return;
-        if (options.is_stream && !may_open_stream(now))
+        if (is_endless() && !may_open_stream(now))
             return;
         if (options.rate > 0) {
             due = state.began_us +
@@ -325,6 +331,9 @@ static void read_option(char option, const char *value)
     case 'e':
         options.expected.pattern = read_file(value);
         break;
+    case 'l':
+        expectation_set_lines(&options.expected, read_file(value));
+        break;
     case 'f':
         options.expected.is_stream = options.is_stream = true;
         options.expected.frames = strtoull(value, NULL, 10);
@@ -334,7 +343,7 @@ static void read_option(char option, const char *value)
         break;
     default:
         (void)fprintf(stderr,
-                      "usage: load -p PORT -q REQUEST -e EXPECTED\n"
+                      "usage: load -p PORT -q REQUEST -e EXPECTED|-l LINES\n"
                       "  [-c CONNECTIONS] [-r RATE] [-w WARMUP] [-s SECONDS]\n"
                       "  [-n ANSWERS] [-f FRAMES (0: endless)] [-g PID]...\n");
         exit(2);
@@ -345,7 +354,7 @@ int main(int argc, char **argv)
 {
     int option;
 
-    while ((option = getopt(argc, argv, "p:c:r:w:s:n:q:e:f:g:")) != -1)
+    while ((option = getopt(argc, argv, "p:c:r:w:s:n:q:e:l:f:g:")) != -1)
         read_option((char)option, optarg);
     check(options.request.len > 0 && options.port != 0);
     state.epoll = epoll_create1(0);

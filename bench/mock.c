@@ -145,7 +145,8 @@ static bool answer(struct peer *peer)
         return put(peer, STR("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
     if (peer->first != '{' || peer->last != '}')
         return false;
-    if (!str_contains(shown, STR("\"stream\":true")))
+    if (!str_contains(shown, STR("\"stream\":true")) &&
+        !str_contains(shown, STR("\"stream\": true")))
         return put(peer, peer->texts->whole);
     peer->pace_ms = number_behind(shown, STR("pace="));
     if (peer->pace_ms == 0 || peer->pace_ms >= SLOTS)

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "check.h"
+
 static const char digits = '\1';
 
 void reader_begin(struct reader *reader, const struct expectation *expected,
@@ -53,12 +55,64 @@ static bool match(struct reader *reader, struct str bytes)
     return true;
 }
 
+/* --- lines -------------------------------------------------------------- */
+
+void expectation_set_lines(struct expectation *expected, struct str text)
+{
+    struct str line;
+
+    while (str_split(&text, '\n', &line)) {
+        check(expected->line_count < READER_LINES_MAX);
+        expected->lines[expected->line_count++] = line;
+    }
+}
+
+static unsigned lines_in(const struct expectation *expected, struct str text)
+{
+    unsigned seen = 0;
+
+    for (unsigned i = 0; i < expected->line_count; i++)
+        if (str_contains(text, expected->lines[i]))
+            seen |= 1U << i;
+    return seen;
+}
+
+static bool saw_all_lines(const struct reader *reader)
+{
+    return reader->lines_seen == (1U << reader->expected->line_count) - 1;
+}
+
+static void take_frame_of_lines(struct reader *reader, struct str frame)
+{
+    unsigned seen = lines_in(reader->expected, frame);
+
+    reader->frames += seen & 1;
+    reader->lines_seen |= seen;
+}
+
+/* The body is put together, and looked at when it is whole. */
+static void keep(struct reader *reader, struct str bytes)
+{
+    if (bytes.len > READER_HEAD_MAX - reader->len) {
+        bad(reader, "the body is too long");
+        return;
+    }
+    memcpy(reader->text + reader->len, bytes.ptr, bytes.len);
+    reader->len += bytes.len;
+}
+
+/* --- frames and bodies -------------------------------------------------- */
+
 /* One frame of a stream.  What is no token may stand before the first and,
  * in a stream that ends, behind the last one. */
 static void take_frame(struct reader *reader, struct str frame)
 {
     const struct expectation *expected = reader->expected;
 
+    if (expected->line_count > 0) {
+        take_frame_of_lines(reader, frame);
+        return;
+    }
     reader->at = 0;
     reader->in_digits = false;
     if (match(reader, frame) && reader->at == expected->pattern.len)
@@ -89,19 +143,32 @@ static void take_body(struct reader *reader, struct str bytes)
 {
     if (reader->expected->is_stream)
         take_stream(reader, bytes);
+    else if (reader->expected->line_count > 0)
+        keep(reader, bytes);
     else if (!match(reader, bytes))
         bad(reader, "the body is not what it must be");
 }
 
-static void end(struct reader *reader)
+static bool is_complete(struct reader *reader)
 {
     const struct expectation *expected = reader->expected;
 
+    if (expected->line_count > 0 && !expected->is_stream)
+        reader->lines_seen =
+            lines_in(expected, (struct str){reader->text, reader->len});
+    if (expected->line_count > 0 && !saw_all_lines(reader))
+        return false;
+    if (expected->is_stream)
+        return reader->frames == expected->frames;
+    return expected->line_count > 0 || reader->at == expected->pattern.len;
+}
+
+static void end(struct reader *reader)
+{
     if (reader->state == READER_BAD)
         return;
-    if (expected->is_stream ? reader->frames != expected->frames
-                            : reader->at != expected->pattern.len)
-        bad(reader, "the answer is too short");
+    if (!is_complete(reader))
+        bad(reader, "the answer is not whole");
     else
         reader->state = READER_DONE;
 }

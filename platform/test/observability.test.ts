@@ -1,14 +1,16 @@
 // The chart of the dashboards and rules: what it makes is what the files say,
 // with what the values change.
 import { describe, expect, test } from 'vitest';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import { run, tools } from './apiserver.ts';
 import { chartNamed, lint, only, render, valuesOf } from './charts.ts';
 
 const chart = chartNamed('observability');
-const all = valuesOf(chart).find((file) => file?.endsWith('all.yaml'));
-const alone = valuesOf(chart).find((file) => file?.endsWith('dashboards-alone.yaml'));
+const all = valuesOf(chart).find((file) => file?.endsWith('all-values.yaml'));
+const alone = valuesOf(chart).find((file) => file?.endsWith('dashboards-alone-values.yaml'));
 const files = (folder: string) => readdirSync(join(chart.folder, folder)).map((name) => ({ name, text: readFileSync(join(chart.folder, folder, name), 'utf8') }));
 const groupsOf = (objects: any[]): any[] => objects.filter(({ kind }) => kind === 'PrometheusRule').flatMap(({ spec }) => spec.groups);
 const alertsOf = (objects: any[]): any[] => groupsOf(objects).flatMap(({ rules }) => rules).filter(({ alert }) => alert);
@@ -86,4 +88,30 @@ test.each([
   ['rules.runbookBaseUrl="docs"', /runbookBaseUrl/],
 ])('a wrong value is refused: %s', async (set, words) => {
   await expect(render(chart, undefined, [set])).rejects.toThrow(words);
+});
+
+// --- Grafana's own schema ------------------------------------------------------
+
+const reader = (...boards: string[]) => run(join(tools, 'dashboard-check/dashboard-check'), boards);
+
+test("Grafana's schema has nothing to say about the dashboards", async () => {
+  const boards = files('dashboards').map(({ name }) => join(chart.folder, 'dashboards', name));
+  expect(boards).toHaveLength(4);
+  expect(await reader(...boards)).toMatchObject({ code: 0, err: '' });
+});
+
+test.each([
+  ['"timezone": "browser"', '"timezon": "browser"', /unexpected field 'timezon'/],
+  ['"exemplar": true', '"exemplars": true', /targets\[0\].*unexpected field 'exemplars'/],
+  ['"drawStyle": "line"', '"drawStyl": "line"', /custom.*unexpected field 'drawStyl'/],
+  ['"h": 8', '"h": "8"', /gridPos\.h/],
+])('and it would speak: %s as %s', async (right, wrong, words) => {
+  const folder = mkdtempSync(join(tmpdir(), 'dashboard-'));
+  const { text } = files('dashboards').find(({ name }) => name === 'weir-router.json')!;
+  expect(text).toContain(right);
+  writeFileSync(join(folder, 'wrong.json'), text.replace(right, wrong));
+  const { code, err } = await reader(join(folder, 'wrong.json'));
+  rmSync(folder, { recursive: true });
+  expect(code).toBe(1);
+  expect(err).toMatch(words);
 });

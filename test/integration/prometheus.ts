@@ -16,16 +16,22 @@ export interface Series {
  * ServiceMonitor or a PodMonitor would give it. */
 export interface Job {
   name: string;
+  path?: string;
+  /** Its samples bring the labels of what they tell of. */
+  honorsLabels?: boolean;
   targets: { port: number; labels?: Record<string, string> }[];
 }
 
-/** A configuration that scrapes them, and no more. */
-export function scraping(jobs: Job[], interval = '500ms'): string {
+/** A configuration that scrapes them, and evaluates the rules of these files. */
+export function scraping(jobs: Job[], interval = '500ms', rules: string[] = []): string {
   // JSON is YAML, too
   return JSON.stringify({
-    global: { scrape_interval: interval },
-    scrape_configs: jobs.map(({ name, targets }) => ({
+    global: { scrape_interval: interval, evaluation_interval: '1s' },
+    rule_files: rules,
+    scrape_configs: jobs.map(({ name, path, honorsLabels, targets }) => ({
       job_name: name,
+      metrics_path: path ?? '/metrics',
+      honor_labels: honorsLabels ?? false,
       static_configs: targets.map(({ port, labels }) => ({ targets: [`127.0.0.1:${port}`], labels })),
     })),
   });

@@ -27,6 +27,13 @@ const demand = (scaled: Scaled, what: string, fits: (value: number) => boolean) 
     return word !== undefined && word.error === undefined && fits(word.value);
   }, PATIENCE_MS);
 
+/** Until Prometheus says so of the demand, whether or not KEDA has been told to ask. */
+const known = (world: World, { object }: Scaled, what: string, fits: (value: number) => boolean) =>
+  eventually(`the demand, in Prometheus, ${what}`, async () => {
+    const [found] = await world.prometheus.query(object.spec.triggers[0]!.metadata.query!);
+    return found !== undefined && fits(Number(found.value[1]));
+  }, PATIENCE_MS);
+
 function tell(world: World, from = 0): { local: number; cloud: number; failed: number } {
   const { local, cloud, failed } = world.callers.tally(from);
   world.say('callers', `${local + cloud + failed} requests: ${cloud} by the cloud, ${local} local, ${failed} failed`);
@@ -50,6 +57,7 @@ export const chapters: Record<string, Chapter> = {
     code.apply(withTriggers(code.object, 'queue'));
     world.say(code.name, 'with the trigger on its own queue alone');
     world.callers.start(2, { model: CODE }, 100);
+    await known(world, code, 'is there', (value) => value > 0);
     await looks(code, 3);
     await world.callers.stop();
     const { local, cloud, failed } = tell(world);
@@ -77,7 +85,8 @@ export const chapters: Record<string, Chapter> = {
     const { local, cloud, failed } = tell(world, from);
     assert.deepEqual([failed, local >= 8, cloud > 0], [0, true, true]);
     assert.equal(chat.replicas, 1, 'one is enough for what it serves well');
-    code.apply(code.object); // all of its triggers again: nobody has asked for a while
+    await known(world, code, 'is forgotten', (value) => value === 0);
+    code.apply(code.object); // all of its triggers again
   },
 
   'more than one replica can take brings a second, and less takes it back': async (world, chat) => {
@@ -153,16 +162,16 @@ export const chapters: Record<string, Chapter> = {
     world.say('prometheus', 'is gone');
     await until(chat, 1);
     assert.ok(chat.scaler.words.some(({ isFallback }) => isFallback));
-    const call = await eventually('the local tier answers', async () => {
-      const asked = await world.callers.ask({ model: 'auto' });
-      assert.equal(asked.status, 200);
-      return asked.tier === 'local';
+    const kept = looks(chat, chat.object.spec.cooldownPeriod + 2);
+    await eventually('the local tier answers', async () => {
+      const { status, tier } = await world.callers.ask({ model: 'auto' });
+      assert.equal(status, 200);
+      return tier === 'local';
     }, PATIENCE_MS);
-    assert.ok(call);
-    await looks(chat, chat.object.spec.cooldownPeriod + 1);
+    await kept;
     assert.deepEqual([chat.replicas, code.replicas], [1, 0]);
     await world.prometheus.resume();
-    world.say('prometheus', 'is back');
-    await until(chat, 0);
+    await demand(chat, 'is heard again', () => true);
+    world.say('prometheus', 'is back, and heard');
   },
 };

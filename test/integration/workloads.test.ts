@@ -7,12 +7,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { calculate } from '../../workloads/lib/calculate.ts';
 import { use } from '../../workloads/lib/tools.ts';
 import { adopt, eventually, hello, Sim, Weir } from './harness.ts';
 
 const folder = fileURLToPath(new URL('../../workloads', import.meta.url));
+
+// each starts programs, which takes its time on a busy machine
+vi.setConfig({ testTimeout: 120_000 });
 
 let sim: Sim;
 let weir: Weir;

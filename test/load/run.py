@@ -7,10 +7,12 @@ import time
 from contextlib import nullcontext
 from types import FrameType
 
+from control import fetch
 from places import HERE, standing
 
 SCENARIOS = ("mix", "tools", "cold", "saturation")
 ELSEWHERE = ("mix", "tools")  # the others play with the stand-ins
+PROFILES = ("full", "short", "tiny")
 LIMIT_S = 900
 EXIT_USAGE = 2
 
@@ -18,12 +20,22 @@ EXIT_USAGE = 2
 def chosen(router: str | None) -> list[str]:
     only = os.environ.get("LOAD_ONLY", ",".join(ELSEWHERE if router else SCENARIOS))
     names = [name.strip() for name in only.split(",") if name.strip()]
+    profile = os.environ.get("LOAD_PROFILE", "full")
+    if profile not in PROFILES:
+        refuse(f"LOAD_PROFILE: there is no profile {profile}, but {', '.join(PROFILES)}")
     if unknown := [name for name in names if name not in SCENARIOS]:
         refuse(f"LOAD_ONLY: there is no scenario {', '.join(unknown)}, but {', '.join(SCENARIOS)}")
     if router and (impossible := [name for name in names if name not in ELSEWHERE]):
         refuse(f"LOAD_ONLY: {', '.join(impossible)}: not at {router}. It sets faults on the backends, or has to know "
                "their places, and does so with the stand-ins only: leave ROUTER_URL out, and they are started")
     return names
+
+
+def await_router(router: str) -> None:
+    try:
+        fetch(f"{router}/health")
+    except (OSError, ValueError) as error:
+        refuse(f"ROUTER_URL: no router answers at {router}/health: {error}")
 
 
 def refuse(why: str) -> None:
@@ -63,6 +75,8 @@ def main() -> None:
     router = os.environ.get("ROUTER_URL", "").rstrip("/") or None
     out = os.environ.get("LOAD_OUT", "build/load")
     names = chosen(router)
+    if router:
+        await_router(router)
     passed: dict[str, tuple[bool, float]] = {}
     for name in names:
         began = time.monotonic()

@@ -7,16 +7,17 @@ from control import metrics, total
 from report import Check, none_failed, p95_below
 from scenario import Caller, Findings, Scenario, Stages
 
-USERS = 64
-TOKENS = 120  # 3 s at 40 tokens/s
+USERS = 96
+THINK_S = 2
+TOKENS = 120  # 3.1 s at the local tier
 STAGES: dict[str, list[tuple[float, int]]] = {
     "full": [(5, USERS), (60, USERS)],
     "short": [(2, USERS), (20, USERS)],
     "tiny": [(1, USERS), (10, USERS)],
 }
 # A request waits 2 s for a place (timeouts.queue), then the cloud needs 0.6 s to its first token.  In an endless line
-# before 16 places of 3 s it would be 9 s.
-FIRST_TOKEN_S = 4
+# it would be 13.5 s: 16 places serve 96 callers in turn every 18.6 s, of which they think for 2 s and are served for 3.
+FIRST_TOKEN_S = 7
 
 at_work: list[float] = []  # requests under way at the local tier, as the router counts them
 in_line: list[float] = []  # requests that wait for a place there
@@ -69,7 +70,7 @@ class Traffic(Stages):
 
 
 class Asker(Caller):
-    wait_time = constant(0)
+    wait_time = constant(THINK_S)
     scenario = scenario
 
     @task

@@ -68,6 +68,9 @@ def test_tools_fails_where_no_tools_are_called(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("settings", "words"), [
     ({"LOAD_ONLY": "cold", "ROUTER_URL": "http://127.0.0.1:9"}, "cold: not at http://127.0.0.1:9"),
     ({"LOAD_ONLY": "mix,saturation", "ROUTER_URL": "http://127.0.0.1:9"}, "saturation: not at"),
+    ({"ROUTER_URL": "http://127.0.0.1:9"}, "no router answers at http://127.0.0.1:9/health"),
+    ({"ROUTER_URL": "localhost:8080"}, "no router answers at localhost:8080/health"),
+    ({"LOAD_PROFILE": "shrt"}, "there is no profile shrt, but full, short, tiny"),
     ({"LOAD_ONLY": "mixx"}, "there is no scenario mixx, but mix, tools, cold, saturation"),
 ])
 def test_what_cannot_be_run_is_refused(tmp_path: Path, settings: dict[str, str], words: str) -> None:

@@ -4,7 +4,7 @@ import { judge, type Verdict } from './answers.ts';
 import type { Troubles } from './faults.ts';
 import { bodyOf, kinds, paths, type RequestKind } from './kinds.ts';
 
-const HANG_MS = 15_000;
+const HANG_MS = 30_000; // three times the router's own patience
 
 export const agent = new Agent({ keepAlive: true, timeout: 30_000, maxSockets: Infinity });
 

@@ -4,6 +4,10 @@ import type { BackendName } from './kinds.ts';
 
 /** The router cannot know at once that a fault is over: so long it may take. */
 const GRACE_MS = 600;
+/** A quarter of the shortest of the router's patience. */
+const STARVED_MS = 250;
+/** More than fit into the time that a request can take. */
+const MOST_SPELLS = 400;
 
 /** Marsaglia's xorshift, so that a run can be repeated. */
 export function randomFrom(seed: number): () => number {
@@ -37,6 +41,8 @@ interface Spell {
 export class Troubles {
   readonly counts: Record<string, number> = {};
   private readonly spells: Record<BackendName, Spell[]> = { 'near-0': [], 'near-1': [], far: [] };
+  /** When this process itself got no processor for a while. */
+  readonly starved = { times: 0, ms: 0 };
   private stopped = false;
 
   constructor(
@@ -60,18 +66,37 @@ export class Troubles {
       if (this.stopped) return;
       const fault = repertoire[Math.floor(this.random() * repertoire.length)]!;
       const spell = { from: Date.now(), to: Infinity };
-      this.spells[name].push(spell);
+      this.remember(name, spell);
       this.counts[fault] = (this.counts[fault] ?? 0) + 1;
       await this.set(name, { fault });
       await this.sleep(200 + 2500 * this.random());
       await this.set(name, { fault: null });
       spell.to = Date.now();
-      if (this.spells[name].length > 100) this.spells[name].shift();
+    }
+  }
+
+  /** Whoever shares the machine may take all of it.  While this process gets no
+   * processor the backends get none either, and are silent for the router: that
+   * counts as an illness of them all. */
+  async watchMachine(): Promise<void> {
+    for (let from = Date.now(); !this.stopped; from = Date.now()) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      const ms = Date.now() - from;
+      if (ms < STARVED_MS) continue;
+      this.starved.times++;
+      this.starved.ms += ms;
+      for (const name of Object.keys(this.spells) as BackendName[])
+        this.remember(name, { from: from - STARVED_MS, to: from + ms + STARVED_MS });
     }
   }
 
   stop(): void {
     this.stopped = true;
+  }
+
+  private remember(name: BackendName, spell: Spell): void {
+    this.spells[name].push(spell);
+    if (this.spells[name].length > MOST_SPELLS) this.spells[name].shift();
   }
 
   private async set(name: BackendName, fault: object): Promise<void> {

@@ -76,7 +76,9 @@ function render(installed: Installed): Record<string, any>[] {
     .filter((object) => object !== null);
 }
 
-const templates = stackNames.map((name) => JSON.parse(readFileSync(join(options.assembly, `${name}.template.json`), 'utf8')));
+const templates = stackNames.map((name) =>
+  JSON.parse(readFileSync(join(options.assembly, `${name}.template.json`), 'utf8')),
+);
 const levels = new Map<string, PodSecurity>();
 for (const { object } of templates.flatMap(manifestsOf))
   if (object.kind === 'Namespace')

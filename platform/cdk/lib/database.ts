@@ -61,8 +61,16 @@ export function database(scope: Construct, props: DatabaseProps): rds.DatabaseIn
     autoMinorVersionUpgrade: true,
     cloudwatchLogsExports: ['postgresql'],
   });
-  accept(instance, 'AwsSolutions-RDS11', 'PostgreSQL keeps its usual port: only the nodes reach it, and a moved port hides nothing from them.');
+  accept(
+    instance,
+    'AwsSolutions-RDS11',
+    'PostgreSQL keeps its usual port: only the nodes reach it, and a moved port hides nothing from them.',
+  );
   if (!props.multiAz)
-    accept(instance, 'AwsSolutions-RDS3', 'observability.langfuse.rds.multiAz is false: traces may be away for the time of a restore.');
+    accept(
+      instance,
+      'AwsSolutions-RDS3',
+      'observability.langfuse.rds.multiAz is false: traces may be away for the time of a restore.',
+    );
   return instance;
 }

@@ -19,7 +19,11 @@ import { certManagerValues, clickhouseOperatorValues, langfuseSecrets, langfuseV
 /** What Secrets Manager makes for Langfuse; the paths stand behind the installation's name. */
 export const langfuseGenerated = {
   salt: { path: 'langfuse/salt', description: 'Salt of the hashes of API keys' },
-  encryptionKey: { path: 'langfuse/encryption-key', description: 'Encrypts what Langfuse stores of others', kind: 'hex' },
+  encryptionKey: {
+    path: 'langfuse/encryption-key',
+    description: 'Encrypts what Langfuse stores of others',
+    kind: 'hex',
+  },
   nextauth: { path: 'langfuse/nextauth-secret', description: 'Signs the sessions of people' },
   publicKey: { path: 'langfuse/public-key', description: 'The public key of the project, which the router uses' },
   secretKey: { path: 'langfuse/secret-key', description: 'The secret key of the project, which the router uses' },
@@ -72,7 +76,13 @@ export class Langfuse extends Construct {
       monitoring,
       namespace(this, cluster, { name: charts.certManager.namespace, security: 'restricted' }),
     );
-    const operator = release(this, 'ClickHouseOperator', cluster, charts.clickhouseOperator, clickhouseOperatorValues());
+    const operator = release(
+      this,
+      'ClickHouseOperator',
+      cluster,
+      charts.clickhouseOperator,
+      clickhouseOperatorValues(),
+    );
     operator.node.addDependency(
       certificates,
       namespace(this, cluster, { name: charts.clickhouseOperator.namespace, security: 'restricted' }),

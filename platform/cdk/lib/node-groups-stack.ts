@@ -25,7 +25,8 @@ export class NodeGroupsStack extends Stack {
         serviceAccount: 'ebs-csi-controller-sa',
         managedPolicy: 'service-role/AmazonEBSCSIDriverPolicy',
       },
-      values: { controller: { replicaCount: 2 } },
+      // By which the teardown finds what is left, and the budget what it costs.
+      values: { controller: { extraVolumeTags: { 'weir:installation': config.name } } },
     });
     const names = new EksAddon(this, 'CoreDns', {
       ...{ config, cluster, name: 'coredns' },

@@ -30,7 +30,11 @@ export function releasesOf(template: Json): Installed[] {
 }
 
 /** What is wrong with the objects of one release; nothing, if all is well. */
-export function faults({ namespace }: Installed, objects: readonly Json[], security: PodSecurity | undefined): string[] {
+export function faults(
+  { namespace }: Installed,
+  objects: readonly Json[],
+  security: PodSecurity | undefined,
+): string[] {
   const expected = Object.values(services).filter((service) => service.namespace === namespace);
   return [
     ...objects.flatMap((object) => podFaults(object, security)),
@@ -52,7 +56,9 @@ const isNamed = (object: Json, { name }: Service): boolean =>
 function serviceFaults(service: Service, objects: readonly Json[]): string[] {
   const found = objects.find((object) => isNamed(object, service));
   const ports = (found?.['spec'].ports ?? []).map((each: Json) => each['port']);
-  return !found || ports.includes(service.port) ? [] : [`Service ${service.name}: ports ${ports.join(', ')}, not ${service.port}`];
+  return !found || ports.includes(service.port)
+    ? []
+    : [`Service ${service.name}: ports ${ports.join(', ')}, not ${service.port}`];
 }
 
 /** A password that a chart makes up changes with every rendering, or is known to everybody. */
@@ -124,7 +130,16 @@ export function demand(objects: readonly Json[]): Demand {
   return { cpu, memoryGiB };
 }
 
-const units: Record<string, number> = { '': 1, m: 0.001, k: 1e3, M: 1e6, G: 1e9, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30 };
+const units: Record<string, number> = {
+  '': 1,
+  m: 0.001,
+  k: 1e3,
+  M: 1e6,
+  G: 1e9,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+};
 
 function quantity(text: string | number | undefined): number {
   const [, number, unit = ''] = /^([\d.]+)([A-Za-z]*)$/.exec(String(text ?? '0')) ?? [];

@@ -55,7 +55,10 @@ export class RouterStack extends Stack {
     const made = config.router.callers.map((caller) => {
       const path = callerPath(caller.name);
       from[callerVariable(caller)] = at(path);
-      return generate(this, `Caller-${caller.name}`, config, { path, description: `Key of the caller ${caller.name}` });
+      return generate(this, `Caller-${caller.name}`, config, {
+        path,
+        description: `Key of the caller ${caller.name}`,
+      });
     });
     const langfuse = config.observability.langfuse.enabled;
     if (langfuse) {

@@ -24,7 +24,7 @@ export const stackNames = [
   'HybridLlmCluster',
   'HybridLlmNodeGroups',
   'HybridLlmAddons',
-  'HybridLlmInference',
   'HybridLlmObservability',
+  'HybridLlmInference',
   'HybridLlmRouter',
 ] as const;

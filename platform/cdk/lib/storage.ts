@@ -80,7 +80,9 @@ export function allow(role: iam.Role, access: Access): void {
     new iam.PolicyStatement({
       actions: ['s3:ListBucket'],
       resources: [bucket.bucketArn],
-      ...(prefixes ? { conditions: { StringLike: { 's3:prefix': prefixes.flatMap((each) => [each, `${each}/*`]) } } } : {}),
+      ...(prefixes
+        ? { conditions: { StringLike: { 's3:prefix': prefixes.flatMap((each) => [each, `${each}/*`]) } } }
+        : {}),
     }),
     new iam.PolicyStatement({
       actions: [...reading, ...(access.write ? writing : []), ...(access.tags ? tagging : [])],

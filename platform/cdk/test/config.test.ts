@@ -1,7 +1,10 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { check } from '../lib/check.ts';
 import type { WeirConfig } from '../lib/config.ts';
 import { gpuPools } from '../lib/gpu-pools.ts';
+import { placeholders } from '../lib/placeholders.ts';
 import { configWith, type Partly } from './synth.ts';
 
 test('the shipped configuration is a good one', () => {
@@ -86,4 +89,26 @@ test('models of one size share a pool, others get their own, smaller nodes first
     { name: 'gpu-1x20g', gpus: 1, gpuMemoryMiB: 20000, maxGpus: 6 },
     { name: 'gpu-4x40g', gpus: 4, gpuMemoryMiB: 40000, maxGpus: 4 },
   ]);
+});
+
+test('what stands for something else is told before a deployment', () => {
+  const shipped = placeholders(configWith()).map(([path]) => path);
+  expect(shipped).toEqual([
+    'cluster.adminRoles.0',
+    'router.domain',
+    'router.certificateArn',
+    'router.image.repository',
+    'observability.langfuse.adminEmail',
+    'budget.emails.0',
+  ]);
+  expect(placeholders({ a: ['llm.company.net', 7, undefined], b: { c: '444455556666' } })).toEqual([]);
+});
+
+test('npm run deploy asks for it before it calls AWS', () => {
+  const ran = spawnSync('npm', ['run', '--silent', 'deploy'], {
+    cwd: fileURLToPath(new URL('..', import.meta.url)),
+    encoding: 'utf8',
+  });
+  expect(ran.status).toBe(1);
+  expect(ran.stderr).toContain('weir.config.ts still has placeholders:\n  cluster.adminRoles.0: arn:aws:iam::111122223333');
 });

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { charts, own, services, type Chart } from '../lib/charts.ts';
 import { stackNames } from '../lib/stacks.ts';
 import { secretName, secretStore } from '../lib/secrets.ts';
-import { objects, ofType, releaseOf, releases, text } from './installed.ts';
+import { objects, ofType, releaseOf, releases } from './installed.ts';
 import { configWith, stacksOf } from './synth.ts';
 
 const config = configWith({ observability: { langfuse: { database: 'rds' } } });
@@ -16,13 +16,16 @@ describe('every release', () => {
   const table = new Map<string, Chart>(Object.values(charts).map((chart) => [chart.release, chart]));
   const ours = new Set<string>(Object.values(own).map(({ release }) => release));
 
-  test.each(everything.map((each) => [each.release, each] as const))('%s is pinned and waits no longer than the handler lives', (name, it) => {
-    expect(it.createNamespace).toBe(false);
-    expect(Number(it.timeout.replace('s', ''))).toBeLessThanOrEqual(900);
-    if (ours.has(name)) return expect(it.chart).toBeUndefined();
-    const { repository, chart, version, namespace } = table.get(name)!;
-    expect(it).toMatchObject({ repository, chart, version, namespace, wait: true });
-  });
+  test.each(everything.map((each) => [each.release, each] as const))(
+    '%s is pinned and waits no longer than the handler lives',
+    (name, it) => {
+      expect(it.createNamespace).toBe(false);
+      expect(Number(it.timeout.replace('s', ''))).toBeLessThanOrEqual(900);
+      if (ours.has(name)) return expect(it.chart).toBeUndefined();
+      const { repository, chart, version, namespace } = table.get(name)!;
+      expect(it).toMatchObject({ repository, chart, version, namespace, wait: true });
+    },
+  );
 
   test('names one exact version of a chart', () => {
     for (const { version, repository } of Object.values(charts)) {
@@ -76,7 +79,9 @@ describe('no secret is written down', () => {
   });
 
   test('and what External Secrets copies exists, but for the key from Anthropic', () => {
-    const made = stacks.flatMap((stack) => ofType(stack, 'AWS::SecretsManager::Secret')).map(({ Properties }) => text(Properties['Name']));
+    const made = stacks
+      .flatMap((stack) => ofType(stack, 'AWS::SecretsManager::Secret'))
+      .map(({ Properties }) => Properties['Name']);
     expect(new Set(made).size).toBe(made.length);
     const wanted = stacks
       .flatMap((stack) => objects(stack, 'ExternalSecret'))

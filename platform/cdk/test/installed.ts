@@ -1,5 +1,5 @@
 // What a stack puts into the cluster, read from its template: releases of
-// charts and objects, with references to other resources as <Name>.
+// charts and objects, with dummies for what only AWS knows.
 import { Template } from 'aws-cdk-lib/assertions';
 import type { Stack } from 'aws-cdk-lib';
 import { execFileSync } from 'node:child_process';
@@ -7,7 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
-import { manifestsOf } from '../lib/manifests.ts';
+import { manifestsOf, resolve } from '../lib/manifests.ts';
 import { chartFolder } from '../lib/releases.ts';
 import { scratch } from './synth.ts';
 
@@ -25,17 +25,6 @@ export const resources = (stack: Stack): Record<string, Resource> =>
 
 export const ofType = (stack: Stack, type: string): Resource[] =>
   Object.values(resources(stack)).filter((resource) => resource.Type === type);
-
-/** A property as text: Fn::Join is joined, what only AWS knows stands in <>. */
-export function text(value: unknown): string {
-  if (typeof value === 'string') return value;
-  const json = value as Json;
-  if (json['Fn::Join']) return (json['Fn::Join'][1] as unknown[]).map(text).join(json['Fn::Join'][0] as string);
-  if (json['Ref']) return `<${json['Ref']}>`;
-  if (json['Fn::GetAtt']) return `<${(json['Fn::GetAtt'] as string[]).join('.')}>`;
-  if (json['Fn::ImportValue']) return `<${text(json['Fn::ImportValue'])}>`;
-  throw new Error(`no text: ${JSON.stringify(value)}`);
-}
 
 export interface Release {
   readonly id: string;
@@ -63,7 +52,7 @@ export function releases(stack: Stack): Release[] {
       wait: p['Wait'] === true,
       timeout: p['Timeout'],
       createNamespace: p['CreateNamespace'] === true,
-      values: JSON.parse(text(p['Values'] ?? '{}')),
+      values: JSON.parse(resolve(p['Values'] ?? '{}')),
     }));
 }
 

@@ -34,7 +34,9 @@ describe('what is wrong with a release', () => {
   test('its Services have other ports than the table says', () => {
     const tempo = { ...release, namespace: 'monitoring' };
     expect(faults(tempo, [service('tempo', 3200, 4317)], 'privileged')).toEqual([]);
-    expect(faults(tempo, [service('tempo', 3100, 4317)], 'privileged')).toEqual(['Service tempo: ports 3100, 4317, not 3200']);
+    expect(faults(tempo, [service('tempo', 3100, 4317)], 'privileged')).toEqual([
+      'Service tempo: ports 3100, 4317, not 3200',
+    ]);
   });
 
   test('no release brings a Service of the table', () => {
@@ -51,12 +53,18 @@ describe('what is wrong with a release', () => {
     expect(faults(release, [pod({ ...strict, runAsNonRoot: false })], 'restricted')).toEqual([
       'Deployment it: main may run as root, not restricted',
     ]);
-    expect(faults(release, [pod({}, { hostNetwork: true })], 'baseline')).toEqual(['Deployment it: hostNetwork, not baseline']);
+    expect(faults(release, [pod({}, { hostNetwork: true })], 'baseline')).toEqual([
+      'Deployment it: hostNetwork, not baseline',
+    ]);
     expect(faults(release, [pod({ privileged: true })], 'privileged')).toEqual([]);
   });
 
   test('its chart makes up a password', () => {
-    const secret = { kind: 'Secret', metadata: { name: 'it' }, data: { 'admin-user': 'YQ==', 'admin-password': 'YQ==', empty: '' } };
+    const secret = {
+      kind: 'Secret',
+      metadata: { name: 'it' },
+      data: { 'admin-user': 'YQ==', 'admin-password': 'YQ==', empty: '' },
+    };
     expect(faults(release, [secret], undefined)).toEqual(['Secret it: the chart itself fills admin-password']);
   });
 });
@@ -71,7 +79,7 @@ test('what pods ask for is added up', () => {
   expect(demand(objects)).toEqual({ cpu: 1.5, memoryGiB: 2.5 });
 });
 
-describe('the command', () => {
+describe('the command', { timeout: 600_000 }, () => {
   /** A folder of stand-ins; a Service may have another port. */
   function standIns(ports: Record<string, number> = {}): string {
     const folder = scratch();
@@ -79,7 +87,9 @@ describe('the command', () => {
       const templates = join(folder, chart, 'templates');
       mkdirSync(templates, { recursive: true });
       writeFileSync(join(folder, chart, 'Chart.yaml'), `apiVersion: v2\nname: ${chart}\nversion: 1.0.0\n`);
-      const own = Object.values(services).filter((each) => each.namespace === namespace && each.name.startsWith(release));
+      const own = Object.values(services).filter(
+        (each) => each.namespace === namespace && each.name.startsWith(release),
+      );
       const objects = [...new Set(own.map(({ name }) => name))].map((name) => {
         const listening = own.filter((each) => each.name === name).map(({ port }) => ports[name] ?? port);
         return { apiVersion: 'v1', ...service(name, ...listening) };
@@ -92,9 +102,13 @@ describe('the command', () => {
   function run(folder: string) {
     const assembly = stacksOf().app.synth().directory;
     const program = fileURLToPath(new URL('../bin/render.ts', import.meta.url));
-    const { status, stdout, stderr } = spawnSync(process.execPath, [program, '--assembly', assembly, '--charts', folder], {
-      encoding: 'utf8',
-    });
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [program, '--assembly', assembly, '--charts', folder],
+      {
+        encoding: 'utf8',
+      },
+    );
     return { status, stdout, stderr };
   }
 

@@ -17,7 +17,11 @@ describe('the release', () => {
   test('is our own chart, into a namespace that the stack makes', () => {
     expect(release).toMatchObject({ namespace: 'router', wait: true, timeout: '900s', createNamespace: false });
     expect(release.chart).toBeUndefined();
-    const home = one(objects(stack).map(({ object }) => object), 'Namespace', 'router');
+    const home = one(
+      objects(stack).map(({ object }) => object),
+      'Namespace',
+      'router',
+    );
     expect(home.metadata.labels).toEqual({
       'pod-security.kubernetes.io/enforce': 'restricted',
       'pod-security.kubernetes.io/warn': 'restricted',
@@ -46,7 +50,9 @@ describe('telemetry goes where the services really are', () => {
   test('Langfuse', () => {
     const langfuse = releaseOf(shipped.observability, 'langfuse');
     expect(env('LANGFUSE_BASE_URL').value).toBe('http://langfuse-web.langfuse.svc.cluster.local:3000');
-    expect(url(services.langfuse)).toBe(`http://${langfuse.release}-web.${langfuse.namespace}.svc.cluster.local:3000`);
+    expect(url(services.langfuse)).toBe(
+      `http://${langfuse.release}-web.${langfuse.namespace}.svc.cluster.local:3000`,
+    );
   });
 
   test('vLLM', () => {
@@ -62,13 +68,18 @@ describe('callers', () => {
   test('need a key: there is no open way to a paid API', () => {
     expect(file).toContain('keys:');
     expect(file).toContain('secret: ${WEIR_KEY_DEFAULT}');
-    expect(env('WEIR_KEY_DEFAULT').valueFrom.secretKeyRef).toEqual({ name: 'router-api-keys', key: 'WEIR_KEY_DEFAULT' });
+    expect(env('WEIR_KEY_DEFAULT').valueFrom.secretKeyRef).toEqual({
+      name: 'router-api-keys',
+      key: 'WEIR_KEY_DEFAULT',
+    });
   });
 
   test('without one the configuration is refused', () => {
     expect(() => stacksOf(configWith({ router: { callers: [] } }))).toThrow('router.callers');
     expect(() => stacksOf(configWith({ router: { callers: [{ name: 'Team A' }] } }))).toThrow('router.callers');
-    expect(() => stacksOf(configWith({ router: { callers: [{ name: 'a' }, { name: 'a' }] } }))).toThrow('router.callers');
+    expect(() => stacksOf(configWith({ router: { callers: [{ name: 'a' }, { name: 'a' }] } }))).toThrow(
+      'router.callers',
+    );
   });
 
   test('have each a key of their own, and a policy', () => {
@@ -86,7 +97,11 @@ describe('callers', () => {
 });
 
 describe('the Secret of the pods', () => {
-  const copy = one(objects(stack).map(({ object }) => object), 'ExternalSecret', 'router-api-keys');
+  const copy = one(
+    objects(stack).map(({ object }) => object),
+    'ExternalSecret',
+    'router-api-keys',
+  );
 
   test('has every key that the pods read', () => {
     const keys = [
@@ -104,11 +119,16 @@ describe('the Secret of the pods', () => {
   });
 
   test('has the project keys in the form that Langfuse was started with', () => {
-    const there = one(objects(shipped.observability).map(({ object }) => object), 'ExternalSecret', 'langfuse-secrets');
+    const there = one(
+      objects(shipped.observability).map(({ object }) => object),
+      'ExternalSecret',
+      'langfuse-secrets',
+    );
     const { data } = copy.spec.target.template;
     expect(data.LANGFUSE_PUBLIC_KEY).toBe(there.spec.target.template.data['public-key']);
     expect(data.LANGFUSE_SECRET_KEY).toBe(there.spec.target.template.data['secret-key']);
-    const remote = (from: any, key: string) => from.spec.data.find((each: any) => each.secretKey === key).remoteRef.key;
+    const remote = (from: any, key: string) =>
+      from.spec.data.find((each: any) => each.secretKey === key).remoteRef.key;
     for (const key of ['public', 'secret']) expect(remote(copy, key)).toBe(remote(there, key));
   });
 });
@@ -170,7 +190,9 @@ describe('the pods', () => {
   test('are several, spread, and never all away', () => {
     expect(one(all, 'HorizontalPodAutoscaler').spec).toMatchObject({ minReplicas: 2, maxReplicas: 6 });
     expect(one(all, 'PodDisruptionBudget').spec.maxUnavailable).toBe(1);
-    expect(pod.topologySpreadConstraints.map((each: any) => each.topologyKey)).toContain('topology.kubernetes.io/zone');
+    expect(pod.topologySpreadConstraints.map((each: any) => each.topologyKey)).toContain(
+      'topology.kubernetes.io/zone',
+    );
   });
 
   test('are scraped by a ServiceMonitor alone', () => {
@@ -199,7 +221,10 @@ describe('the pods', () => {
 test('without Langfuse nothing asks for its keys', () => {
   const router = stacksOf(configWith({ observability: { langfuse: { enabled: false } } })).router;
   const bare = releaseOf(router, 'weir');
-  const copy = one(objects(router).map(({ object }) => object), 'ExternalSecret');
+  const copy = one(
+    objects(router).map(({ object }) => object),
+    'ExternalSecret',
+  );
   expect(copy.spec.data.map(({ secretKey }: any) => secretKey)).toEqual(['ANTHROPIC_API_KEY', 'WEIR_KEY_DEFAULT']);
   expect(copy.spec.target.template).toBeUndefined();
   expect(JSON.stringify(rendered(own.weir.folder, bare))).not.toContain('LANGFUSE');

@@ -6,7 +6,7 @@ import { gpuPrice, langfuse, langfuseLink, routerVariables, sources } from './va
 const perHour = (counter: string, range: string) => `sum(rate(${counter}[${range}])) * 3600`;
 /** Dollars of the local servers, idle or not. */
 const gpus = (range: string) => `(sum(max by (namespace, job, backend) (rate(weir_gpu_dollars_total{$R}[${range}]))) * 3600 or vector(0))`;
-const bill = (range: string) => `sum(rate(weir_cost_dollars_total{$R, basis="token"}[${range}])) * 3600`;
+const bill = (range: string) => `(sum(rate(weir_cost_dollars_total{$R, basis="token"}[${range}])) * 3600 or vector(0))`;
 const equivalent = (range: string) => perHour('weir_cloud_equivalent_dollars_total{$R}', range);
 const localTokens = (range: string) => `sum(rate(weir_tokens_total{$R, tier="local", type=~"input|output"}[${range}]))`;
 const gpuNodes = 'max(inference:gpu_nodes)';
@@ -38,7 +38,7 @@ const now: Panel[] = [
     kind: 'stat', unit: 'currencyUSD', decimals: 2, thresholds: [['red'], ['green', 0]],
     queries: [
       [
-        'sum(increase(weir_cloud_equivalent_dollars_total{$R}[$__range])) - sum(increase(weir_cost_dollars_total{$R, basis="token"}[$__range])) - (sum(max by (namespace, job, backend) (increase(weir_gpu_dollars_total{$R}[$__range]))) or vector(0))',
+        'sum(increase(weir_cloud_equivalent_dollars_total{$R}[$__range])) - (sum(increase(weir_cost_dollars_total{$R, basis="token"}[$__range])) or vector(0)) - (sum(max by (namespace, job, backend) (increase(weir_gpu_dollars_total{$R}[$__range]))) or vector(0))',
         'saved',
       ],
     ],

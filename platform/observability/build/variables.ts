@@ -27,7 +27,7 @@ export const serverVariables = [
 ];
 
 export const gpuPrice = textbox('gpu_price', 'USD per GPU node and hour', '1.006', 'What a node with GPUs costs for an hour: on demand, Spot or leased.');
-export const langfuse = textbox('langfuse', 'Langfuse', 'http://localhost:3000', 'Where your browser finds Langfuse.');
+export const langfuse = textbox('langfuse', 'Langfuse', 'http://localhost:3001', 'Where your browser finds Langfuse.');
 export const langfuseLink = { title: 'Langfuse', url: '${langfuse}' };
 
 const service = 'resource.service.name = "hybrid-llm-router"';

@@ -351,8 +351,7 @@ static void numbers_as_protobuf(void **state)
                                         "description=What "
                                         "the answers cost, "
                                         "in US dollars. unit={USD} "
-                                        "sum{" SHOWN_TIMES
-                                        " asDouble=12."
+                                        "sum{" SHOWN_TIMES " asDouble=12."
                                         "000000033999999" SHOWN_LABEL(
                                             "tier",
                                             "cloud") SHOWN_LABEL("model",

@@ -22,7 +22,12 @@ export interface LangfuseInput {
   readonly region: string;
   readonly annotations: Readonly<Record<string, string>>;
   readonly storageClass: string;
-  readonly volumes: { readonly clickhouse: string; readonly keeper: string; readonly postgres: string; readonly redis: string };
+  readonly volumes: {
+    readonly clickhouse: string;
+    readonly keeper: string;
+    readonly postgres: string;
+    readonly redis: string;
+  };
   /** 1 for a trial, 3 to survive the loss of a zone. */
   readonly keepers: 1 | 3;
   readonly clickhouseReplicas: number;

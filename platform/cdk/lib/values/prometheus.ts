@@ -27,7 +27,11 @@ const nodeLabels = [
 
 const claim = (storageClass: string, size: string) => ({
   volumeClaimTemplate: {
-    spec: { storageClassName: storageClass, accessModes: ['ReadWriteOnce'], resources: { requests: { storage: size } } },
+    spec: {
+      storageClassName: storageClass,
+      accessModes: ['ReadWriteOnce'],
+      resources: { requests: { storage: size } },
+    },
   },
 });
 
@@ -192,7 +196,9 @@ export function prometheusValues(input: PrometheusInput) {
       metricLabelsAllowlist: [`nodes=[${nodeLabels.join(',')}]`],
       resources: small,
     },
-    'prometheus-node-exporter': { resources: { requests: { cpu: '20m', memory: '32Mi' }, limits: { memory: '64Mi' } } },
+    'prometheus-node-exporter': {
+      resources: { requests: { cpu: '20m', memory: '32Mi' }, limits: { memory: '64Mi' } },
+    },
     prometheusOperator: { resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '512Mi' } } },
   };
 }

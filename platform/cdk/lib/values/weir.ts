@@ -7,7 +7,8 @@ import { serving, vllmUrl, type Serving } from './vllm.ts';
 export const routerSecret = 'router-api-keys';
 
 /** The environment variable with the key of a caller. */
-export const callerVariable = (caller: Caller): string => `WEIR_KEY_${caller.name.toUpperCase().replaceAll('-', '_')}`;
+export const callerVariable = (caller: Caller): string =>
+  `WEIR_KEY_${caller.name.toUpperCase().replaceAll('-', '_')}`;
 
 export interface WeirInput {
   readonly config: WeirConfig;

@@ -42,7 +42,6 @@
 - { name: FLASHINFER_WORKSPACE_BASE, value: /cache }
 {{- if .root.Values.tracing.endpoint }}
 - { name: OTEL_SERVICE_NAME, value: {{ .model.name }} }
-- { name: OTEL_EXPORTER_OTLP_TRACES_INSECURE, value: "true" }
 {{- end }}
 {{- with .model.env }}
 {{ toYaml . }}

@@ -5,7 +5,8 @@
 //
 // FOLDER is empty at first; what the two store goes there, and a kubeconfig.
 // "ready" on the standard output says that it serves, on loopback alone.  It
-// ends when its standard input does, so it cannot outlive who started it.
+// ends when its standard input does, and takes the folder with it: so nothing
+// outlives who started it.
 package main
 
 import (
@@ -39,13 +40,8 @@ func main() {
 }
 
 func serve(folder string) error {
-	// on SIGTERM, and on the end of the standard input
+	defer os.RemoveAll(folder)
 	ctx := genericapiserver.SetupSignalContext()
-	go func() {
-		io.Copy(io.Discard, os.Stdin)
-		syscall.Kill(os.Getpid(), syscall.SIGTERM)
-	}()
-
 	store, err := startEtcd(folder)
 	if err != nil {
 		return err
@@ -72,7 +68,12 @@ func serve(folder string) error {
 	if errs := completed.Validate(); len(errs) != 0 {
 		return errs[0]
 	}
-	go door.announce(ctx)
+	go func() {
+		// not before it is ready: it does not like to be stopped while it starts
+		door.announce(ctx)
+		io.Copy(io.Discard, os.Stdin)
+		syscall.Kill(os.Getpid(), syscall.SIGTERM)
+	}()
 	return app.Run(ctx, completed)
 }
 

@@ -16,7 +16,7 @@ import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
 
 export const tools = fileURLToPath(new URL('../../.tools', import.meta.url));
-const program = join(tools, 'apiserver/apiserver');
+export const program = join(tools, 'apiserver/apiserver');
 const definitions = join(tools, 'apiserver/crds');
 export const helm = join(tools, 'kubernetes/helm');
 const kubectl = join(tools, 'kubernetes/kubectl');

@@ -1,8 +1,10 @@
 // Every object of every chart is sent to a real API server, and what is wrong
 // is shown to be refused there.
+import { existsSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { basename } from 'node:path';
-import { ApiServer, type KubeObject } from './apiserver.ts';
+import { basename, join } from 'node:path';
+import { ApiServer, type KubeObject, program, run } from './apiserver.ts';
 import { allCharts, chartNamed, lint, only, render, valuesOf } from './charts.ts';
 import { compute, disk, nodePool, podIn, restricted, scaledObject } from './samples.ts';
 
@@ -160,6 +162,14 @@ test('each object is judged in its own namespace', async () => {
   ]);
   expect(accepted).toEqual(['here', 'there', 'strict'].map((name) => `deployment.apps/${name}`).concat('namespace/tight'));
   expect(refused.join()).toMatch(/^Warning: would violate PodSecurity "restricted/);
+});
+
+test('it ends with who started it, and leaves nothing behind', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'apiserver-alone-'));
+  const { code, out } = await run(program, [folder]); // whose standard input ends at once
+  expect(out).toBe('ready\n');
+  expect(code).toBe(0);
+  expect(existsSync(folder)).toBe(false);
 });
 
 describe('the real helm', () => {

@@ -27,8 +27,8 @@ def short(value):
 
 def cells_of(row, figure, is_first=False):
     """One row of a table: a figure at each number of connections, or why there is none."""
-    return [figure(cell) if "failed" not in cell else f"**failed**: {cell['failed']}" if is_first else "–"
-            for cell in row]
+    return ["–" if cell is None else figure(cell) if "failed" not in cell
+            else f"**failed**: {cell['failed']}" if is_first else "–" for cell in row]
 
 
 def table(points, about):
@@ -41,8 +41,8 @@ def table(points, about):
                                  + ["Weir's answers/s", "its CPU"]) + " |",
              "|---" * (3 * len(counts) + 3) + "|"]
     for name in points[0]["gateways"]:
-        row = [point["gateways"][name] for point in points]
-        last = row[-1]
+        row = [point["gateways"].get(name) for point in points]
+        last = [cell for cell in row if cell][-1]
         texts = cells_of(row, lambda cell: f"{short(cell['p50_us'] / 1e3)} / {short(cell['p99_us'] / 1e3)}",
                          is_first=True)
         texts += cells_of(row, lambda cell: number(cell["rate"]))
@@ -82,21 +82,33 @@ def judged(what, want, have, who):
     return f"| {what} | {want:g} × | {short(have)} × | {who} | {verdict} |"
 
 
+def at_most(points, name):
+    """A gateway's cell with the most connections that it was asked with, and their number."""
+    last = [point for point in points if name in point["gateways"]]
+    return (last[-1]["gateways"][name], last[-1]["connections"]) if last else ({"failed": ""}, 0)
+
+
+def judge_speed(points):
+    row, what = points[-1]["gateways"], f"{points[0]['kind']}, {points[0]['pair']}"
+    count = points[-1]["connections"]
+    fast, light = best(row, "rate", max), best(row, "cpu_us", min)
+    lines = []
+    if fast:
+        lines.append(judged(f"{what}, {count}: answers/s", 3, row[fast]["weir_rate"], peers.LABELS[fast]))
+        lines.append(judged(f"{what}, {count}: CPU", 3, row[light]["cpu_of_weir"], peers.LABELS[light]))
+    slow, count = at_most(points, "litellm")
+    if "failed" not in slow:
+        lines.append(judged(f"{what}, {count}: answers/s", 50, slow["weir_rate"], peers.LABELS["litellm"]))
+        lines.append(judged(f"{what}, {count}: CPU", 50, slow["cpu_of_weir"], peers.LABELS["litellm"]))
+    return lines
+
+
 def targets(results):
-    lines = ["**Against the targets**, at 64 connections", "",
+    lines = ["**Against the targets**, at the most connections", "",
              "| | wanted | measured | beside | |", "|---|---|---|---|---|"]
-    for point in results["cells"]:
-        row = point["gateways"]
-        if point["connections"] != 64 or "failed" in row["weir"]:
-            continue
-        name = f"{point['kind']}, {point['pair']}: "
-        fast, light = best(row, "rate", max), best(row, "cpu_us", min)
-        if fast:
-            lines.append(judged(name + "answers/s", 3, row[fast]["weir_rate"], peers.LABELS[fast]))
-            lines.append(judged(name + "CPU", 3, row[light]["cpu_of_weir"], peers.LABELS[light]))
-        if "failed" not in row.get("litellm", {"failed": ""}):
-            lines.append(judged(name + "answers/s", 50, row["litellm"]["weir_rate"], peers.LABELS["litellm"]))
-            lines.append(judged(name + "CPU", 50, row["litellm"]["cpu_of_weir"], peers.LABELS["litellm"]))
+    for points in by_question(results["cells"]):
+        if "failed" not in points[-1]["gateways"]["weir"]:
+            lines += judge_speed(points)
     whole = results["gateways"]
     for key, what in (("idle_mb", "memory at start"), ("loaded_mb", "memory after the load")):
         lean = best(whole, key, min)
@@ -125,11 +137,15 @@ def versions():
     }
 
 
+def by_question(cells):
+    """The points of each kind of answer and pair of formats, by their connections."""
+    keys = dict.fromkeys((point["kind"], point["pair"]) for point in cells)
+    return [[point for point in cells if (point["kind"], point["pair"]) == key] for key in keys]
+
+
 def text_of(results):
     about = results["about"]
-    points, tables = results["cells"], []
-    for key in dict.fromkeys((point["kind"], point["pair"]) for point in points):
-        tables.append(table([p for p in points if (p["kind"], p["pair"]) == key], about))
+    tables = [table(points, about) for points in by_question(results["cells"])]
     head = (f"{about['date']}, {about['processor']}, Linux {about['kernel']}; medians of {about['rounds']} rounds in "
             f"{about['seconds']} s; load average before {about['load_before']:.1f}.\n")
     absent = "".join(f"- Not here: {name}: {why}.\n" for name, why in peers.ABSENT.items())

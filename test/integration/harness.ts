@@ -21,7 +21,7 @@ function cleanEnv(extra: Record<string, string>): Record<string, string> {
     PATH: process.env.PATH ?? '',
     ASAN_OPTIONS: 'detect_leaks=1:abort_on_error=0:exitcode=66',
     UBSAN_OPTIONS: 'print_stacktrace=1:halt_on_error=1:exitcode=66',
-    TSAN_OPTIONS: 'halt_on_error=0:exitcode=66',
+    TSAN_OPTIONS: `halt_on_error=0:exitcode=66:suppressions=${fileURLToPath(new URL('../tsan.supp', import.meta.url))}`,
     ...extra,
   };
 }

@@ -11,7 +11,7 @@ static bool has_text(yyjson_val *delta, struct str key)
 /* A message or a delta that shows something to a reader of the answer. */
 static bool shows_token(yyjson_val *delta)
 {
-    return has_text(delta, STR("content")) || has_text(delta, STR("text")) ||
+    return has_text(delta, STR("content")) ||
            has_text(delta, STR("reasoning_content")) ||
            has_text(delta, STR("reasoning")) ||
            has_text(delta, STR("refusal")) ||

@@ -2,7 +2,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -10,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { calculate } from '../../workloads/lib/calculate.ts';
 import { use } from '../../workloads/lib/tools.ts';
-import { adopt, eventually, hello, Sim, Weir } from './harness.ts';
+import { adopt, eventually, freePort, hello, Sim, Weir } from './harness.ts';
 
 const folder = fileURLToPath(new URL('../../workloads', import.meta.url));
 
@@ -335,13 +334,7 @@ test.each(programs)('%s: --help, and a command line that is wrong', async (progr
 }, 120_000); // three starts of Node
 
 test.each(programs)('%s: a router that is not there', async (program) => {
-  // a port that was free a moment ago
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  const url = `http://127.0.0.1:${port}`;
+  const url = `http://127.0.0.1:${await freePort()}`;
   const { out, err, status } = await run(program, [], { url });
   expect(err.trim().split('\n').at(-1)).toBe(`${program}: cannot reach the router at ${url}/v1: connection refused; is it running?`);
   expect([out, status]).toEqual(['', 1]);

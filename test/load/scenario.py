@@ -168,7 +168,7 @@ class Caller(FastHttpUser):
         """Sends one request and reads its answer to the end.  `judge` may still find fault with it."""
         answer = Answer(kind, bool(body.get("stream")), self.scenario.now())
         headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
-        if key := os.environ.get("ROUTER_KEY"):
+        if key := os.environ.get("ROUTER_API_KEY"):
             headers["Authorization"] = f"Bearer {key}"
         began = time.perf_counter()
         with self.client.request("POST", PATH, name=kind, data=json.dumps(body), headers=headers, stream=True,

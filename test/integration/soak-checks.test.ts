@@ -123,12 +123,14 @@ const memory = (kbPerMinute: number): Sample[] =>
   }));
 
 test.each([
-  ['flat', 0, 0],
-  ['rising by 1 MB a minute', 1000, 0],
-  ['rising by 4 MB a minute', 4000, 1],
-  ['falling', -4000, 0],
-])('memory that is %s', (_, kbPerMinute, complaints) => {
-  expect(complaintsOf((must) => void checkMemory(memory(kbPerMinute), 24_000, must))).toHaveLength(complaints);
+  ['flat', 0, 24_000, 0],
+  ['rising by 1 MB a minute', 1000, 24_000, 0],
+  ['rising by 4 MB a minute, before all has settled', 4000, 24_000, 0],
+  ['rising by 4 MB a minute, after that', 4000, 240_000, 1],
+  ['rising by 6 MB a minute', 6000, 24_000, 1],
+  ['falling', -4000, 240_000, 0],
+])('memory that is %s', (_, kbPerMinute, sent, complaints) => {
+  expect(complaintsOf((must) => void checkMemory(memory(kbPerMinute), sent, must))).toHaveLength(complaints);
 });
 
 // --- answers -------------------------------------------------------------------

@@ -29,19 +29,26 @@ function line(samples: Sample[]): { kbPerMinute: number; meanKb: number } {
   return { kbPerMinute: bottom === 0 ? 0 : (top / bottom) * 60_000, meanKb };
 }
 
+/** So many requests until nothing finds its size for the first time any more:
+ * in half an hour of 150 requests a second the last step came after 44,000. */
+const SETTLED = 45_000;
+
 /** The first third is for warming up: pools, caches and the allocator find their
  * size, and do so again when there are for the first time as many callers as
  * there will ever be.  After it the line may rise by 3 MiB, or 15 % of what is
  * resident if that is more: runs that leak nothing rise or fall by up to 1 MiB,
- * with what waits for receivers that are away.  In two minutes at 200 requests a
- * second that is 200 bytes for each request, in thirty minutes 13; the smallest
- * thing that a request owns, its record, has more. */
+ * with what waits for receivers that are away.  In thirty minutes at 150 requests
+ * a second that is 17 bytes for each request.  A run whose third is over before
+ * all has settled may rise by the last steps as well, another 3 MiB: in two
+ * minutes at 250 requests a second 300 bytes a request; the smallest thing that
+ * a request owns, its record, has more. */
 export function checkMemory(samples: Sample[], sent: number, must: (what: string, ok: boolean) => void): string {
   const warm = samples.slice(Math.floor(samples.length / 3));
   const { kbPerMinute, meanKb } = line(warm);
   const minutes = (warm.at(-1)!.at - warm[0]!.at) / 60_000;
   const grown = kbPerMinute * minutes;
-  const allowed = Math.max(3072, meanKb * 0.15);
+  const last = sent / 3 < SETTLED ? 3072 : 0;
+  const allowed = Math.max(3072, meanKb * 0.15) + last;
   must(
     `memory is flat: ${kbPerMinute.toFixed(1)} KB/min, ${grown.toFixed(0)} KB in ${minutes.toFixed(1)} min, ${allowed.toFixed(0)} KB allowed`,
     grown <= allowed,

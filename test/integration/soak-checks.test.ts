@@ -114,23 +114,28 @@ test('a receiver that is away takes nothing', async () => {
 
 // --- memory --------------------------------------------------------------------
 
-/** Two minutes: 8 MB at once, 12 MB when warm, and so many KB more each minute. */
-const memory = (kbPerMinute: number): Sample[] =>
+/** Two minutes: 8 MB at once, 12 MB when warm, so many KB more each minute, and
+ * steps of so many at these seconds. */
+const memory = (kbPerMinute: number, stepKb = 0, ...steps: number[]): Sample[] =>
   Array.from({ length: 120 }, (_, i) => ({
     at: i * 1000,
-    rssKb: (i < 30 ? 8000 + i * 133 : 12_000) + (i * kbPerMinute) / 60 + 500 * Math.sin(i),
+    rssKb:
+      (i < 30 ? 8000 + i * 133 : 12_000) + (i * kbPerMinute) / 60 + 300 * Math.sin(i) + stepKb * steps.filter((at) => at <= i).length,
     descriptors: 20,
   }));
 
 test.each([
-  ['flat', 0, 24_000, 0],
-  ['rising by 1 MB a minute', 1000, 24_000, 0],
-  ['rising by 4 MB a minute, before all has settled', 4000, 24_000, 0],
-  ['rising by 4 MB a minute, after that', 4000, 240_000, 1],
-  ['rising by 6 MB a minute', 6000, 24_000, 1],
-  ['falling', -4000, 240_000, 0],
-])('memory that is %s', (_, kbPerMinute, sent, complaints) => {
-  expect(complaintsOf((must) => void checkMemory(memory(kbPerMinute), sent, must))).toHaveLength(complaints);
+  ['flat', memory(0), 0],
+  ['rising by 1 MB a minute', memory(1000), 0],
+  ['rising by 4 MB a minute', memory(4000), 1],
+  ['falling', memory(-4000), 0],
+  ['taking a step', memory(0, 4000, 75), 0],
+  ['taking two steps', memory(0, 3000, 50, 100), 0],
+  ['taking steps all the time', memory(0, 1000, 45, 52, 59, 66, 73, 80, 87, 94, 101, 108, 115), 1],
+  ['taking too large a step', memory(0, 12_000, 75), 1],
+  ['rising by 4 MB a minute, with a step', memory(4000, 3000, 75), 1],
+])('memory that is %s', (_, samples, complaints) => {
+  expect(complaintsOf((must) => void checkMemory(samples, 24_000, must))).toHaveLength(complaints);
 });
 
 // --- answers -------------------------------------------------------------------

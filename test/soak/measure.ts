@@ -29,29 +29,30 @@ function line(samples: Sample[]): { kbPerMinute: number; meanKb: number } {
   return { kbPerMinute: bottom === 0 ? 0 : (top / bottom) * 60_000, meanKb };
 }
 
-/** So many requests until nothing finds its size for the first time any more:
- * in half an hour of 150 requests a second the last step came after 44,000. */
-const SETTLED = 45_000;
+const WINDOWS = 5;
 
 /** The first third is for warming up: pools, caches and the allocator find their
- * size, and do so again when there are for the first time as many callers as
- * there will ever be.  After it the line may rise by 3 MiB, or 15 % of what is
- * resident if that is more: runs that leak nothing rise or fall by up to 1 MiB,
- * with what waits for receivers that are away.  In thirty minutes at 150 requests
- * a second that is 17 bytes for each request.  A run whose third is over before
- * all has settled may rise by the last steps as well, another 3 MiB: in two
- * minutes at 250 requests a second 300 bytes a request; the smallest thing that
- * a request owns, its record, has more. */
+ * size.  They do so again, by a step of up to 4 MiB, when there are for the first
+ * time as many callers, or as much that waits for a receiver, as there will ever
+ * be; a leak rises all the time.  So the rest is cut into five windows, and the
+ * median of their slopes counts: by it memory may rise by 3 MiB, or 15 % of what
+ * is resident if that is more.  In two minutes at 250 requests a second that is
+ * 150 bytes for each request, in thirty minutes at 150 of them 17; the smallest
+ * thing that a request owns, its record, has 832.  All steps together may take
+ * three times as much. */
 export function checkMemory(samples: Sample[], sent: number, must: (what: string, ok: boolean) => void): string {
   const warm = samples.slice(Math.floor(samples.length / 3));
-  const { kbPerMinute, meanKb } = line(warm);
   const minutes = (warm.at(-1)!.at - warm[0]!.at) / 60_000;
+  const { kbPerMinute: withSteps, meanKb } = line(warm);
+  const size = warm.length / WINDOWS;
+  const slopes = Array.from({ length: WINDOWS }, (_, i) => line(warm.slice(Math.round(i * size), Math.round((i + 1) * size))).kbPerMinute);
+  const kbPerMinute = slopes.sort((a, b) => a - b)[(WINDOWS - 1) / 2]!;
   const grown = kbPerMinute * minutes;
-  const last = sent / 3 < SETTLED ? 3072 : 0;
-  const allowed = Math.max(3072, meanKb * 0.15) + last;
+  const allowed = Math.max(3072, meanKb * 0.15);
   must(
-    `memory is flat: ${kbPerMinute.toFixed(1)} KB/min, ${grown.toFixed(0)} KB in ${minutes.toFixed(1)} min, ${allowed.toFixed(0)} KB allowed`,
-    grown <= allowed,
+    `memory is flat: ${kbPerMinute.toFixed(1)} KB/min, ${grown.toFixed(0)} KB in ${minutes.toFixed(1)} min, ${allowed.toFixed(0)} KB allowed; ` +
+      `with steps ${(withSteps * minutes).toFixed(0)} KB, ${(3 * allowed).toFixed(0)} KB allowed`,
+    grown <= allowed && withSteps * minutes <= 3 * allowed,
   );
   const perRequest = (grown * 1024) / ((sent * warm.length) / samples.length);
   return `resident: ${meanKb.toFixed(0)} KB in the mean after warming up, most ${most(samples.map((s) => s.rssKb))} KB; ${perRequest.toFixed(1)} bytes a request`;
